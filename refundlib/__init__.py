@@ -1,0 +1,1 @@
+"""Refund Desk: reports of bad leads, judged, credited and refunded."""

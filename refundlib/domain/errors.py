@@ -1,0 +1,77 @@
+"""Refusals: one class each, whose message is the sentence the operator reads."""
+
+
+class Refusal(Exception):
+    """Something the desk will not do. `str()` says what is wrong and what to do; nothing was changed."""
+
+
+class NotAllowed(Refusal):
+    """The acting person's roles do not include this command."""
+
+
+class UnknownPerson(Refusal):
+    """Nobody of that name works here, or no longer."""
+
+
+class NotFound(Refusal):
+    """No such report, lead or other record."""
+
+
+class WrongState(Refusal):
+    """The record is not in a state in which this can be done."""
+
+
+class AlreadyDecided(WrongState):
+    """Somebody else was first; the message says who and what they decided."""
+
+
+class TakenByOther(Refusal):
+    """Another person works on this claim now."""
+
+
+class ReasonMissing(Refusal):
+    """A written reason is due here."""
+
+
+class BadAmount(Refusal):
+    """The amount is not one that can be refunded or posted."""
+
+
+class ForeignCurrency(BadAmount):
+    """The amount is in another currency than the charge."""
+
+
+class SamePerson(Refusal):
+    """The second look must be another person's."""
+
+
+class ShortOfCover(BadAmount):
+    """There is less on the balance than the posting takes."""
+
+    def __init__(self, message: str, shortfall_minor: int) -> None:
+        super().__init__(message)
+        self.shortfall_minor = shortfall_minor
+
+
+class CreditSpent(Refusal):
+    """The credit is no longer wholly there."""
+
+
+class CardRefundRefused(Refusal):
+    """The policy or the payments leave no way to the card; the message has the figures."""
+
+
+class BadFigure(Refusal):
+    """A value given by a person or a file cannot be used."""
+
+
+class DatabaseDown(Refusal):
+    """PostgreSQL cannot be reached."""
+
+
+class DatabaseSlow(Refusal):
+    """PostgreSQL did not answer within the time allowed."""
+
+
+class MigrationBehind(Refusal):
+    """The database's schema is older or newer than this program."""

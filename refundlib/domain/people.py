@@ -1,0 +1,88 @@
+"""Who may do what: the table of roles, in one place that every command passes."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from refundlib.domain.errors import NotAllowed
+
+SUPPORT, MANAGER, FINANCE, ADMIN, VIEWER = "support", "manager", "finance", "admin", "viewer"
+ROLES: Final = (SUPPORT, MANAGER, FINANCE, ADMIN, VIEWER)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who acts.
+
+    person_id: short name, also in audit rows. roles: subset of ROLES. time_zone: IANA name.
+    """
+
+    person_id: str
+    name: str
+    roles: frozenset[str]
+    time_zone: str = "UTC"
+
+    def has(self, *roles: str) -> bool:
+        """Whether the person has any of the roles."""
+        return not self.roles.isdisjoint(roles)
+
+
+_WORK = frozenset({SUPPORT, MANAGER})
+_READ = frozenset({SUPPORT, MANAGER, FINANCE, VIEWER})
+_METRICS = frozenset({SUPPORT, MANAGER, FINANCE, VIEWER})
+_OVERSEE = frozenset({MANAGER})
+_MONEY = frozenset({FINANCE})
+_MONEY_READ = frozenset({MANAGER, FINANCE, VIEWER})
+_ADMIN = frozenset({ADMIN})
+_AUDITORS = frozenset({MANAGER, FINANCE, ADMIN})
+
+# Each command of the services, and the roles that may call it (DOMAIN: People).
+RULES: Final[dict[str, frozenset[str]]] = {
+    "read_queue": _READ,
+    "read_claim": _READ,
+    "read_lead": _READ,
+    "read_messages": _READ,
+    "read_mail": _READ,
+    "take_next": _WORK,
+    "take": _WORK,
+    "release": _WORK,
+    "decide": _WORK,
+    "ask_pro": _WORK,
+    "file_report": _WORK,
+    "withdraw": _WORK,
+    "request_card_refund": _WORK,
+    "second_approval": _OVERSEE,
+    "send_back": _OVERSEE,
+    "reassign": _OVERSEE,
+    "reopen": _OVERSEE,
+    "undo": _OVERSEE,
+    "read_metrics": _METRICS,
+    "read_policy": _READ,
+    "read_card_refunds": _MONEY_READ,
+    "submit_card_refund": _MONEY,
+    "decline_card_refund": _MONEY,
+    "read_ledger": _MONEY_READ,
+    "adjust": _MONEY,
+    "read_audit": _AUDITORS,
+    "manage_people": _ADMIN,
+    "read_system": _ADMIN,
+}
+
+_PLAIN_WORDS: Final = {
+    "decide": "decide claims",
+    "second_approval": "release approvals above the limit",
+    "take_next": "take claims",
+    "manage_people": "manage people",
+}
+
+
+def may(actor: Person, command: str) -> bool:
+    """Whether the person's roles include the command. KeyError for a command without a rule."""
+    return actor.has(*RULES[command])
+
+
+def authorize(actor: Person, command: str) -> None:
+    """Raises NotAllowed, with a sentence, unless the person's roles include the command."""
+    if not may(actor, command):
+        deed = _PLAIN_WORDS.get(command, command.replace("_", " "))
+        allowed = " or ".join(sorted(RULES[command]))
+        raise NotAllowed(f"{actor.name} may not {deed}: that needs the role {allowed}. Ask a manager or an admin.")

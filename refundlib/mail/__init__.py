@@ -1,0 +1,1 @@
+"""Letters to pros and the mail server they leave by."""

@@ -1,0 +1,1 @@
+"""Zips and phone numbers, by libraries that carry their data."""

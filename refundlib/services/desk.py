@@ -1,0 +1,90 @@
+"""The desk every use case gets: its database, clock and adapters, joined once by bootstrap."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from sqlalchemy import Connection, Engine
+
+from refundlib.db.engine import translated
+from refundlib.domain.eligibility import Gazetteer, PhoneBook
+from refundlib.domain.people import RULES, Person, authorize
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A mail's words: subject and plain-text body."""
+
+    subject: str
+    body: str
+
+
+class Letters(Protocol):
+    """Writes the letters pros get."""
+
+    def compose(self, kind: str, facts: dict[str, Any]) -> Letter:
+        """The letter of a kind (outbox.kind) from the facts its template names."""
+
+
+class Mailer(Protocol):
+    """Hands one mail to a mail server."""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is a mail server at all."""
+
+    def send(self, message_id: str, to_name: str, to_address: str, letter: Letter) -> None:
+        """Returns once the server accepted the mail; raises mail errors otherwise."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What a use case works with. clock() gives the time now, with an offset (UTC)."""
+
+    engine: Engine
+    clock: Callable[[], datetime]
+    gazetteer: Gazetteer
+    phone_book: PhoneBook
+    letters: Letters
+    mailer: Mailer
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction: commits at the end, rolls back on any exception; driver errors become refusals."""
+        with translated(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection for reads only; rolled back at the end."""
+        with translated(), self.engine.connect() as connection:
+            yield connection
+
+
+COMMANDS: dict[str, Callable[..., Any]] = {}
+
+
+def command(name: str) -> Callable[
+    [Callable[Concatenate[Desk, Person, P], T]], Callable[Concatenate[Desk, Person, P], T]
+]:
+    """Marks a use case as the command `name`: the person's roles are asked before it runs."""
+    if name not in RULES:
+        raise KeyError(f"the command {name} has no rule in domain/people.py")
+
+    def mark(use_case: Callable[Concatenate[Desk, Person, P], T]) -> Callable[Concatenate[Desk, Person, P], T]:
+        @wraps(use_case)
+        def guarded(desk: Desk, actor: Person, *args: P.args, **kwargs: P.kwargs) -> T:
+            authorize(actor, name)
+            return use_case(desk, actor, *args, **kwargs)
+
+        COMMANDS[f"{use_case.__module__.rsplit('.', 1)[-1]}.{use_case.__name__}"] = guarded
+        guarded.__dict__["command"] = name
+        return guarded
+
+    return mark

@@ -1,0 +1,1 @@
+"""Every Streamlit helper of the pages."""

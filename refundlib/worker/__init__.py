@@ -1,0 +1,1 @@
+"""The background process: one idempotent function a job."""

@@ -31,7 +31,7 @@ Entry = tuple[str, int]
 Movement = tuple[str, int]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Lot:
     """Money on a balance by where it came from; `remaining` of `amount` is unspent (minor units).
 

@@ -1,0 +1,213 @@
+"""Who works on which claim, and the clock: take, release, ask the pro, withdraw, reopen, reassign."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from refundlib.db.queries import queries
+from refundlib.domain.errors import NotFound, ReasonMissing, TakenByOther, WrongState
+from refundlib.domain.people import Person
+from refundlib.services import audit
+from refundlib.services.desk import Desk, command
+from refundlib.services.mailing import enqueue_for_report
+from refundlib.services.people import person
+from refundlib.services.policies import in_force, policies
+
+LEASE_MINUTES: Final = 15
+REASON_CHARACTERS_MAX: Final = 4000
+
+STATE_WORDS: Final = {
+    "open": "open",
+    "waiting_on_pro": "waiting on the pro",
+    "awaiting_second_approval": "awaiting a second approval",
+    "approved": "approved",
+    "denied": "denied",
+    "withdrawn": "withdrawn",
+}
+
+Row = dict[str, Any]
+
+
+def lock_report(conn: Connection, report_id: str) -> Row:
+    """Locks one report for a change; its row. Raises NotFound."""
+    row: Row | None = queries.triage.lock_report(conn, report_id=report_id)
+    if row is None:
+        raise NotFound(f"There is no report {report_id!r}. Check the id, or search the queue for the pro's name.")
+    return row
+
+
+def demand_state(report: Row, deed: str, *states: str) -> None:
+    """Raises WrongState unless the report is in one of the states; deed: "asked about", "withdrawn"."""
+    if report["state"] not in states:
+        raise WrongState(
+            f"Report {report['report_id']} is {STATE_WORDS[report['state']]} and cannot be {deed} now. "
+            "Reload the page to see what happened to it."
+        )
+
+
+def demand_reason(reason: str, what: str) -> str:
+    """The reason without surrounding blanks. Raises ReasonMissing when empty or too long."""
+    text = reason.strip()
+    if not text:
+        raise ReasonMissing(f"{what} needs a written reason. Write one sentence; it is kept with the claim.")
+    if len(text) > REASON_CHARACTERS_MAX:
+        raise ReasonMissing(f"The reason has {len(text)} characters; {REASON_CHARACTERS_MAX} is the most.")
+    return text
+
+
+def demand_free(report: Row, actor: Person, now: datetime) -> None:
+    """Raises TakenByOther when another person holds the claim and the lease still runs."""
+    holder = report["holder"]
+    if holder not in (None, actor.person_id) and report["lease_until"] > now:
+        raise TakenByOther(
+            f"{holder} works on {report['report_id']} until {report['lease_until']:%H:%M} UTC. "
+            "Take another claim, or ask a manager to reassign this one."
+        )
+
+
+def _lease_end(now: datetime) -> datetime:
+    return now + timedelta(minutes=LEASE_MINUTES)
+
+
+@command("take_next")
+def take_next(desk: Desk, actor: Person) -> str | None:
+    """Gives the most urgent free open claim to the actor for LEASE_MINUTES; its report id, None when none is free."""
+    now = desk.clock()
+    with desk.transaction() as conn:
+        row = queries.triage.take_next(conn, actor=actor.person_id, now=now, lease_until=_lease_end(now))
+        if row is None:
+            return None
+        _audit_holder(conn, actor, "taken", now, row["report_id"], row["old_holder"], actor.person_id)
+        return str(row["report_id"])
+
+
+@command("take")
+def take(desk: Desk, actor: Person, report_id: str) -> None:
+    """Gives one claim to the actor, or renews the lease. Raises NotFound, WrongState, TakenByOther."""
+    now = desk.clock()
+    with desk.transaction() as conn:
+        report = lock_report(conn, report_id)
+        demand_state(report, "taken", "open", "waiting_on_pro", "awaiting_second_approval")
+        demand_free(report, actor, now)
+        queries.triage.set_holder(conn, report_id=report_id, holder=actor.person_id, lease_until=_lease_end(now))
+        if report["holder"] != actor.person_id:
+            _audit_holder(conn, actor, "taken", now, report_id, report["holder"], actor.person_id)
+
+
+@command("release")
+def release(desk: Desk, actor: Person, report_id: str) -> None:
+    """Returns a claim to the queue. Nothing happens when nobody holds it. Raises NotFound, TakenByOther."""
+    now = desk.clock()
+    with desk.transaction() as conn:
+        report = lock_report(conn, report_id)
+        demand_free(report, actor, now)
+        if report["holder"] is not None:
+            queries.triage.set_holder(conn, report_id=report_id, holder=None, lease_until=None)
+            _audit_holder(conn, actor, "released", now, report_id, report["holder"], None)
+
+
+@command("reassign")
+def reassign(desk: Desk, actor: Person, report_id: str, to_person: str) -> None:
+    """Gives a claim to another person, whoever holds it. Raises NotFound, UnknownPerson, WrongState."""
+    now = desk.clock()
+    receiver = person(desk, to_person)
+    with desk.transaction() as conn:
+        report = lock_report(conn, report_id)
+        demand_state(report, "reassigned", "open", "waiting_on_pro", "awaiting_second_approval")
+        queries.triage.set_holder(
+            conn, report_id=report_id, holder=receiver.person_id, lease_until=_lease_end(now)
+        )
+        _audit_holder(conn, actor, "reassigned", now, report_id, report["holder"], receiver.person_id)
+
+
+def _audit_holder(
+    conn: Connection, actor: Person, action: str, now: datetime, report_id: str, old: str | None, new: str | None
+) -> None:
+    audit.record(
+        conn, actor, action, now, subject=report_id, report_id=report_id, old={"holder": old}, new={"holder": new}
+    )
+
+
+@command("ask_pro")
+def ask_pro(desk: Desk, actor: Person, report_id: str, question: str) -> None:
+    """Asks the pro what is missing: a mail, and the clock stops until a message from the pro.
+
+    Raises NotFound, WrongState, TakenByOther, ReasonMissing.
+    """
+    now = desk.clock()
+    text = demand_reason(question, "A question to the pro")
+    with desk.transaction() as conn:
+        report = lock_report(conn, report_id)
+        demand_state(report, "asked about", "open")
+        demand_free(report, actor, now)
+        queries.triage.set_waiting(conn, report_id=report_id, at=now)
+        _audit_state(conn, actor, "asked_pro", now, report, "waiting_on_pro", text)
+        enqueue_for_report(conn, desk, "question", report_id, created_at=now, facts={"question": text})
+
+
+@command("withdraw")
+def withdraw(desk: Desk, actor: Person, report_id: str, reason: str) -> None:
+    """Takes a report back for the pro. Raises NotFound, WrongState, TakenByOther, ReasonMissing."""
+    now = desk.clock()
+    text = demand_reason(reason, "A withdrawal")
+    with desk.transaction() as conn:
+        report = lock_report(conn, report_id)
+        demand_state(report, "withdrawn", "open", "waiting_on_pro")
+        demand_free(report, actor, now)
+        queries.triage.set_withdrawn(conn, report_id=report_id)
+        _audit_state(conn, actor, "withdrawn", now, report, "withdrawn", text)
+        enqueue_for_report(conn, desk, "withdrawn", report_id, created_at=now, facts={"reason": text})
+
+
+@command("reopen")
+def reopen(desk: Desk, actor: Person, report_id: str, reason: str) -> None:
+    """Opens a denied report again: a new round with its own deadline, for another person to decide.
+
+    Raises NotFound, WrongState, ReasonMissing.
+    """
+    now = desk.clock()
+    text = demand_reason(reason, "Reopening a denied report")
+    with desk.transaction() as conn:
+        report = lock_report(conn, report_id)
+        demand_state(report, "reopened", "denied")
+        open_again(conn, report, now)
+        _audit_state(conn, actor, "reopened", now, report, "open", text)
+        enqueue_for_report(conn, desk, "reopened", report_id, created_at=now, facts={"reason": text})
+
+
+def open_again(conn: Connection, report: Row, now: datetime) -> None:
+    """Starts the report's next round with a deadline of its own: the SLA by the time of the report."""
+    hours = in_force(policies(conn), report["reported_at"]).sla_hours
+    queries.triage.set_open_again(
+        conn, report_id=report["report_id"], opened_at=now, deadline_at=now + timedelta(hours=hours)
+    )
+
+
+def stop_pause(conn: Connection, report: Row, until: datetime) -> None:
+    """Ends a pause, if any: the state is open and the deadline moves by the pause (whole seconds)."""
+    if report["paused_at"] is None:
+        return
+    pause = max(until - report["paused_at"], timedelta(0))
+    queries.triage.set_resumed(
+        conn,
+        report_id=report["report_id"],
+        deadline_at=report["deadline_at"] + pause,
+        paused_seconds=report["paused_seconds"] + int(pause.total_seconds()),
+    )
+
+
+def _audit_state(
+    conn: Connection, actor: Person, action: str, now: datetime, report: Row, new_state: str, reason: str
+) -> None:
+    audit.record(
+        conn,
+        actor,
+        action,
+        now,
+        subject=report["report_id"],
+        report_id=report["report_id"],
+        reason=reason,
+        old={"state": report["state"]},
+        new={"state": new_state},
+    )

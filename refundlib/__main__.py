@@ -1,0 +1,5 @@
+"""`python -m refundlib …` is `refunds …`."""
+
+from refundlib.cli import main
+
+main()

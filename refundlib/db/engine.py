@@ -89,8 +89,10 @@ def _set_up(connection: psycopg.Connection[Any], role: str | None, statement_tim
     connection.autocommit = False
 
 
-_SLOW: Final = "The database did not answer in time, so nothing was changed. Try again; "
+_SLOW: Final = (
+    "The database did not answer in time, so nothing was changed. Try again; "
     "if it stays slow, tell whoever runs it."
+)
 _BUSY: Final = "Somebody else was changing the same record, so nothing was changed. Try again."
 _FULL: Final = "All connections to the database are in use, so nothing was changed. Try again in a moment."
 _BEHIND: Final = "The database's tables do not fit this program. Run `refunds migrate`, then try again."

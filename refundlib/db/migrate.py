@@ -85,7 +85,7 @@ def require_current(engine: Engine, folder: Path | None = None) -> None:
 def migrate(
     engine: Engine, folder: Path | None = None, on_applied: Callable[[str], None] = lambda _name: None
 ) -> list[str]:
-    """Apply what is missing and return its names. A file that fails changes nothing; those before it stay.
+    """Apply what is missing and return its names. A file that fails changes nothing.
 
     `engine` must not take the app's role. on_applied: called with each name. MigrationBehind when an applied
     file was edited; DatabaseSlow when another migration, or work on a table, did not end in time.
@@ -122,9 +122,7 @@ def _only_one(connection: psycopg.Connection[Any]) -> Iterator[None]:
     try:
         connection.execute("SELECT pg_advisory_lock(%s)", [_ADVISORY_LOCK])
     except psycopg.errors.LockNotAvailable:
-        raise DatabaseSlow(
-            "Another migration of this database is under way. Try again when it has ended."
-        ) from None
+        raise DatabaseSlow("Another migration of this database is under way. Try again later.") from None
     yield  # the lock ends with the connection
 
 

@@ -73,8 +73,8 @@ def make_engine(
     )
 
     @event.listens_for(engine, "connect")
-    def _prepare_session(connection: Any, _record: Any) -> None:
-        _set_up(connection.driver_connection, role, statement_timeout_ms)
+    def _prepare_session(connection: psycopg.Connection[Any], _record: object) -> None:
+        _set_up(connection, role, statement_timeout_ms)
 
     return engine
 

@@ -73,12 +73,12 @@ def pending(engine: Engine, folder: Path | None = None) -> list[Migration]:
 
 
 def require_current(engine: Engine, folder: Path | None = None) -> None:
-    """MigrationBehind, with what to do, unless exactly these files are applied, as they are."""
+    """MigrationBehind, with what to do, unless exactly these files are applied."""
     missing = pending(engine, folder)
     if missing:
         raise MigrationBehind(
-            f"The database's schema is {len(missing)} migration{'s' * (len(missing) > 1)} behind this program "
-            f"(next: {missing[0].name}). Run `refunds migrate`, then try again."
+            f"The database's schema is behind this program: {len(missing)} to apply, from {missing[0].name}. "
+            "Run `refunds migrate`, then try again."
         )
 
 
@@ -104,9 +104,9 @@ def _connection(engine: Engine) -> Iterator[psycopg.Connection[Any]]:
     """A driver connection in autocommit that no pool gets back: its settings end with it."""
     with translated():
         pooled = engine.raw_connection()
+        connection = pooled.driver_connection
         pooled.detach()
         try:
-            connection = pooled.driver_connection
             assert isinstance(connection, psycopg.Connection)
             connection.autocommit = True
             connection.execute("SET statement_timeout = 0")
@@ -139,7 +139,7 @@ def _missing(files: list[Migration], applied: dict[str, str]) -> list[Migration]
     strangers = sorted(set(applied) - known)
     if strangers:
         raise MigrationBehind(
-            f"The database is newer than this program: it has {strangers[-1]}, which this program does not know. "
+            f"The database is newer than this program, which does not know {strangers[-1]}. "
             "Update the program, then try again."
         )
     for migration in files:

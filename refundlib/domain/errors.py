@@ -1,7 +1,7 @@
 """Refusals: one class each, whose message is the sentence the operator reads."""
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a programming error
     """Something the desk will not do. `str()` says what is wrong and what to do; nothing was changed."""
 
 

@@ -117,7 +117,12 @@ class Account:
         return self._post("payment", payment_id, at, (CLEARING, amount), (BALANCE, -amount), new_lot=lot)
 
     def charge(
-        self, charge_id: str, amount: int, at: datetime, payment_id: str | None = None, spend_order: str = "fifo"
+        self,
+        charge_id: str,
+        amount: int,
+        at: datetime,
+        payment_id: str | None = None,
+        spend_order: str = "fifo",
     ) -> Posting:
         """A lead is paid for: from its own payment's lot when paid by card, else in the spend order.
 
@@ -128,7 +133,13 @@ class Account:
         movements = self._consume(queue, amount, f"charge {charge_id}")
         behind = payments_behind(self.lots[lot_id] for lot_id, _ in movements)
         return self._post(
-            "charge", charge_id, at, (BALANCE, amount), (REVENUE, -amount), movements=movements, payment_ids=behind
+            "charge",
+            charge_id,
+            at,
+            (BALANCE, amount),
+            (REVENUE, -amount),
+            movements=movements,
+            payment_ids=behind,
         )
 
     def credit(
@@ -149,7 +160,9 @@ class Account:
             )
         amount = lot.amount
         movement = self._take(lot, amount)
-        return self._post("refund_undone", decision_id, at, (BALANCE, amount), (GIVEN, -amount), movements=(movement,))
+        return self._post(
+            "refund_undone", decision_id, at, (BALANCE, amount), (GIVEN, -amount), movements=(movement,)
+        )
 
     def request_card_refund(self, card_refund_id: str, lot_id: str, amount: int, at: datetime) -> Posting:
         """Moves money from its credit's lot to held. Raises CardRefundRefused when more than remains."""
@@ -157,13 +170,19 @@ class Account:
         lot = self.lots[lot_id]
         if amount > lot.remaining:
             raise CardRefundRefused(
-                f"{format_money(amount, self.currency)} is more than the {format_money(lot.remaining, self.currency)} "
-                "of this credit that is still unspent; what was spent on leads cannot go to the card (C2)."
+                f"{format_money(amount, self.currency)} is more than the "
+                f"{format_money(lot.remaining, self.currency)} of this credit that is still unspent; "
+                "what was spent on leads cannot go to the card (C2)."
             )
         movement = self._take(lot, amount)
         self.held += amount
         return self._post(
-            "card_refund_requested", card_refund_id, at, (BALANCE, amount), (HELD, -amount), movements=(movement,)
+            "card_refund_requested",
+            card_refund_id,
+            at,
+            (BALANCE, amount),
+            (HELD, -amount),
+            movements=(movement,),
         )
 
     def succeed_payout(self, payout_id: str, amount: int, at: datetime) -> Posting:
@@ -171,7 +190,9 @@ class Account:
         self._release_held(amount, payout_id)
         return self._post("card_refund_succeeded", payout_id, at, (HELD, amount), (CLEARING, -amount))
 
-    def return_payout(self, payout_id: str, lot_id: str, amount: int, at: datetime, kind: ReturnKind) -> Posting:
+    def return_payout(
+        self, payout_id: str, lot_id: str, amount: int, at: datetime, kind: ReturnKind
+    ) -> Posting:
         """The money stays with or comes back to us: it returns to its lot, which keeps its date."""
         came_from = CLEARING if kind == "card_refund_reversed" else HELD
         if came_from == HELD:
@@ -190,12 +211,20 @@ class Account:
         """A manual debit: consumes like a charge. Raises ShortOfCover."""
         _demand_positive(amount)
         movements = self._consume(self._in_order(spend_order), amount, f"adjustment {adjustment_id}")
-        return self._post("adjustment", adjustment_id, at, (BALANCE, amount), (against, -amount), movements=movements)
+        return self._post(
+            "adjustment", adjustment_id, at, (BALANCE, amount), (against, -amount), movements=movements
+        )
 
     # -- lots ---------------------------------------------------------------------------------
 
     def _open(
-        self, kind: str, source_id: str, amount: int, at: datetime, payments: tuple[str, ...], until: datetime | None
+        self,
+        kind: str,
+        source_id: str,
+        amount: int,
+        at: datetime,
+        payments: tuple[str, ...],
+        until: datetime | None,
     ) -> Lot:
         _demand_positive(amount)
         lot = Lot(f"{kind}:{source_id}", kind, source_id, at, amount, amount, payments, until)
@@ -252,7 +281,9 @@ class Account:
     def _release_held(self, amount: int, payout_id: str) -> None:
         _demand_positive(amount)
         if amount > self.held:
-            raise ShortOfCover(f"Payout {payout_id} is more than what is held for the pro.", amount - self.held)
+            raise ShortOfCover(
+                f"Payout {payout_id} is more than what is held for the pro.", amount - self.held
+            )
         self.held -= amount
 
     def _post(
@@ -299,8 +330,8 @@ def plan_payouts(
             missing -= part
     if missing:
         raise CardRefundRefused(
-            f"Of {format_money(amount, currency)} only {format_money(amount - missing, currency)} can go back: "
-            "the card payments behind this credit have no more left."
+            f"Of {format_money(amount, currency)} only {format_money(amount - missing, currency)} "
+            "can go back: the card payments behind this credit have no more left."
         )
     return tuple(payouts)
 
@@ -328,5 +359,7 @@ def adjustment(
     """A manual adjustment between two accounts that are no pro's. Raises BadAmount."""
     _demand_positive(amount)
     if not {debit, credit} <= set(ACCOUNTS) - {BALANCE, HELD} or debit == credit:
-        raise BadAmount(f"An adjustment needs two different accounts that are no pro's, not {debit} and {credit}.")
+        raise BadAmount(
+            f"An adjustment needs two different accounts that are no pro's, not {debit} and {credit}."
+        )
     return Posting("adjustment", adjustment_id, None, currency, at, ((debit, amount), (credit, -amount)))

@@ -7,6 +7,7 @@ from refundlib.domain.errors import NotAllowed
 
 SUPPORT, MANAGER, FINANCE, ADMIN, VIEWER = "support", "manager", "finance", "admin", "viewer"
 ROLES: Final = (SUPPORT, MANAGER, FINANCE, ADMIN, VIEWER)
+SYSTEM: Final = "system"  # the desk's own processes; nobody can be given it
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,9 @@ class Person:
         """Whether the person has any of the roles."""
         return not self.roles.isdisjoint(roles)
 
+
+WORKER: Final = Person("worker", "The worker", frozenset({SYSTEM}))
+IMPORT: Final = Person("import", "The import", frozenset({SYSTEM}))
 
 _WORK = frozenset({SUPPORT, MANAGER})
 _READ = frozenset({SUPPORT, MANAGER, FINANCE, VIEWER})
@@ -60,6 +64,9 @@ RULES: Final[dict[str, frozenset[str]]] = {
     "read_card_refunds": _MONEY_READ,
     "submit_card_refund": _MONEY,
     "decline_card_refund": _MONEY,
+    "record_card_refund_outcome": frozenset({FINANCE, SYSTEM}),
+    "resume_claim": frozenset({SYSTEM}),
+    "expire_lease": frozenset({SYSTEM}),
     "read_ledger": _MONEY_READ,
     "adjust": _MONEY,
     "read_audit": _AUDITORS,
@@ -85,4 +92,6 @@ def authorize(actor: Person, command: str) -> None:
     if not may(actor, command):
         deed = _PLAIN_WORDS.get(command, command.replace("_", " "))
         allowed = " or ".join(sorted(RULES[command]))
-        raise NotAllowed(f"{actor.name} may not {deed}: that needs the role {allowed}. Ask a manager or an admin.")
+        raise NotAllowed(
+            f"{actor.name} may not {deed}: that needs the role {allowed}. Ask a manager or an admin."
+        )

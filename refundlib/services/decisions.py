@@ -1,4 +1,4 @@
-"""Deciding a claim: one call, one transaction; the decision, the money, the audit row and the mail together."""
+"""Deciding a claim: one call, one transaction; decision, money, audit row and mail together."""
 
 import json
 from dataclasses import dataclass, replace
@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
+from refundlib.db.constraints import refusing
 from refundlib.db.queries import queries
 from refundlib.domain.eligibility import Assessment
 from refundlib.domain.errors import (
@@ -16,6 +16,7 @@ from refundlib.domain.errors import (
     BadFigure,
     ForeignCurrency,
     NotFound,
+    Refusal,
     SamePerson,
     WrongState,
 )
@@ -44,7 +45,7 @@ PAST_TENSE: Final = {"approve": "approved", "deny": "denied"}
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a call did: the report's new state, the decision (None while a second person is awaited), a sentence."""
+    """What a call did: the report's new state, the decision (None while it waits), a sentence."""
 
     report_id: str
     state: str
@@ -99,7 +100,9 @@ def preview(desk: Desk, actor: Person, report_id: str) -> Preview:
     with desk.reading() as conn:
         report = queries.decisions.report(conn, report_id=report_id)
         if report is None:
-            raise NotFound(f"There is no report {report_id!r}. Check the id, or search the queue for the pro's name.")
+            raise NotFound(
+                f"There is no report {report_id!r}. Check the id, or search the queue for the pro's name."
+            )
         case = _open_case(conn, desk, report)
         credit = _credit(case, report["amount"])
         facts = _approval_facts(case, credit, report["amount"])
@@ -109,7 +112,8 @@ def preview(desk: Desk, actor: Person, report_id: str) -> Preview:
 
 def _preview(case: _Case, credit: Posting, letter: Letter) -> Preview:
     amount, before = case.report["amount"], case.file["balance"]
-    assert credit.new_lot is not None and credit.new_lot.card_until is not None
+    assert credit.new_lot is not None
+    assert credit.new_lot.card_until is not None
     return Preview(
         assessment=case.assessment,
         amount_minor=amount,
@@ -142,36 +146,37 @@ def decide(
 ) -> Outcome:
     """Approves or denies one report; above the limit an approval waits for a second person.
 
-    amount_minor: the whole charge unless given. expected_version: the version the person looked at; None skips
-    the check. The same idempotency_key again gives the first outcome and does nothing.
-    Raises NotFound, AlreadyDecided, WrongState, TakenByOther, ReasonMissing, BadAmount, ForeignCurrency, SamePerson.
+    amount_minor: the whole charge unless given. expected_version: the version the person looked at; None
+    skips the check. The same idempotency_key again gives the first outcome and does nothing.
+    Raises NotFound, AlreadyDecided, WrongState, TakenByOther, ReasonMissing, BadAmount, ForeignCurrency,
+    SamePerson.
     """
     if decision not in PAST_TENSE:
         raise BadFigure(f"A decision is approve or deny, not {decision!r}.")
-    try:
-        with desk.transaction() as conn:
-            report = lock_report(conn, report_id)
-            if earlier := _earlier_outcome(conn, report, idempotency_key, decision):
-                return earlier
-            _demand_decidable(conn, report, actor, expected_version, desk.clock())
-            stop_pause(conn, report, desk.clock())
-            case = _open_case(conn, desk, report)
-            if decision == "deny":
-                return _deny(conn, desk, actor, case, reason, idempotency_key)
-            amount = _demand_amount(report, amount_minor, currency)
-            return _approve(conn, desk, actor, case, amount, reason, idempotency_key)
-    except IntegrityError as error:
-        raise _raced(error, report_id) from error
+    with refusing(_races(report_id)), desk.transaction() as conn:
+        report = lock_report(conn, report_id)
+        if earlier := _earlier_outcome(conn, report, idempotency_key, decision):
+            return earlier
+        _demand_decidable(conn, report, actor, expected_version, desk.clock())
+        stop_pause(conn, report, desk.clock())
+        case = _open_case(conn, desk, report)
+        if decision == "deny":
+            return _deny(conn, desk, actor, case, reason, idempotency_key)
+        amount = _demand_amount(report, amount_minor, currency)
+        return _approve(conn, desk, actor, case, amount, reason, idempotency_key)
 
 
-def _raced(error: IntegrityError, report_id: str) -> Exception:
-    """The database's own guard against two refunds or two decisions, in words; anything else as it was."""
-    text = str(error.orig)
-    if "one_refund_a_charge" in text:
-        return AlreadyDecided(f"The charge of {report_id} was refunded on another report a moment ago. Reload the page.")
-    if "decisions_" in text or "idempotency_key" in text:
-        return AlreadyDecided(f"Report {report_id} was decided a moment ago. Reload the page to see by whom.")
-    return error
+def _races(report_id: str) -> dict[str, Refusal]:
+    """The database's own guards against two refunds or two decisions, in words."""
+    decided = AlreadyDecided(f"Report {report_id} was decided a moment ago. Reload the page to see by whom.")
+    refunded = AlreadyDecided(f"The charge of {report_id} was refunded on another report. Reload the page.")
+    return {
+        "one_refund_a_charge": refunded,
+        "decisions_pkey": decided,
+        "decisions_report_id_round_key": decided,
+        "decisions_idempotency_key_key": decided,
+        "proposals_idempotency_key_key": decided,
+    }
 
 
 def _earlier_outcome(conn: Connection, report: Row, key: str, decision: str) -> Outcome | None:
@@ -185,7 +190,9 @@ def _earlier_outcome(conn: Connection, report: Row, key: str, decision: str) -> 
             f"This idempotency key was used for another decision (on {earlier['report_id']}). Use a new key."
         )
     state = PAST_TENSE[decision] if earlier["decision_id"] else "awaiting_second_approval"
-    return Outcome(report["report_id"], state, earlier["decision_id"], _told(report, state, earlier["refund_amount"]))
+    return Outcome(
+        report["report_id"], state, earlier["decision_id"], _told(report, state, earlier["refund_amount"])
+    )
 
 
 def _demand_decidable(
@@ -196,7 +203,9 @@ def _demand_decidable(
     demand_state(report, "decided", "open", "waiting_on_pro")
     demand_free(report, actor, now)
     if expected_version not in (None, report["version"]):
-        raise WrongState(f"Report {report['report_id']} changed while you looked at it. Reload the page and decide again.")
+        raise WrongState(
+            f"Report {report['report_id']} changed while you looked at it. Reload the page and decide again."
+        )
     _demand_other_judge(conn, report, actor)
 
 
@@ -204,7 +213,8 @@ def _who_decided(conn: Connection, report: Row) -> str:
     standing = queries.decisions.decision(conn, decision_id=report["standing_decision_id"])
     return (
         f"{standing['decided_by_name']} {PAST_TENSE[standing['decision']]} {report['report_id']} "
-        f"at {standing['decided_at']:%Y-%m-%d %H:%M} UTC. Nothing was done a second time; open the next claim."
+        f"at {standing['decided_at']:%Y-%m-%d %H:%M} UTC. "
+        "Nothing was done a second time; open the next claim."
     )
 
 
@@ -214,21 +224,23 @@ def _demand_other_judge(conn: Connection, report: Row, actor: Person) -> None:
     previous = queries.decisions.previous_decision(conn, report_id=report["report_id"], round=report["round"])
     if previous and previous["decision"] == "deny" and previous["decided_by"] == actor.person_id:
         raise SamePerson(
-            f"You denied {report['report_id']} before; an appeal is judged by another person. Release it to the queue."
+            f"You denied {report['report_id']} before; "
+            "an appeal is judged by another person. Release it to the queue."
         )
 
 
 def _demand_amount(report: Row, amount_minor: int | None, currency: str | None) -> int:
     if currency not in (None, report["currency"]):
         raise ForeignCurrency(
-            f"The charge was in {report['currency']}, so the refund is too; {currency} cannot be refunded here."
+            f"The charge was in {report['currency']}, so the refund is too; "
+            f"{currency} cannot be refunded here."
         )
     amount = report["amount"] if amount_minor is None else amount_minor
     if isinstance(amount, bool) or not isinstance(amount, int) or not 0 < amount <= report["amount"]:
         shown = format_money(amount, report["currency"]) if isinstance(amount, int) else repr(amount)
         raise BadAmount(
-            f"A refund is more than zero and at most the charge of {format_money(report['amount'], report['currency'])}; "
-            f"{shown} is not."
+            "A refund is more than zero and at most the charge of "
+            f"{format_money(report['amount'], report['currency'])}; {shown} is not."
         )
     return int(amount)
 
@@ -240,8 +252,13 @@ def _deny(
     decision_id = _write(conn, case, "deny", 0, text, actor.person_id, None, idempotency_key)
     _audit_decision(conn, actor, case, "denied", 0, text)
     enqueue_for_report(
-        conn, desk, "denied", case.report["report_id"],
-        created_at=case.now, facts={"reason": text}, decision_id=decision_id,
+        conn,
+        desk,
+        "denied",
+        case.report["report_id"],
+        created_at=case.now,
+        facts={"reason": text},
+        decision_id=decision_id,
     )
     return Outcome(case.report["report_id"], "denied", decision_id, _told(case.report, "denied", 0))
 
@@ -258,7 +275,7 @@ def _approve(
 
 
 def _reason_due(case: _Case, amount: int) -> str | None:
-    """Which reason an approval owes: an overruling, a discretionary refund (D1), a part of the price; else None."""
+    """What an approval owes a reason for: overruling, discretion (D1), a part of the price; else None."""
     if case.assessment.recommendation == "deny":
         return "Approving against the recommendation"
     if case.report["reason"] == "other":
@@ -372,7 +389,13 @@ def _write(
 
 
 def _audit_decision(
-    conn: Connection, actor: Person, case: _Case, action: str, amount: int, text: str, state: str | None = None
+    conn: Connection,
+    actor: Person,
+    case: _Case,
+    action: str,
+    amount: int,
+    text: str,
+    state: str | None = None,
 ) -> None:
     report = case.report
     audit.record(
@@ -395,11 +418,12 @@ def _audit_decision(
 
 def _told(report: Row, state: str, amount: int) -> str:
     money = format_money(amount, report["currency"])
-    return {
-        "approved": f"{report['report_id']} approved: {money} is on the pro's balance, and a mail to the pro is on its way.",
-        "denied": f"{report['report_id']} denied: a mail with your reason is on its way to the pro.",
-        "awaiting_second_approval": f"{report['report_id']}: {money} is above the limit of one person and waits for a manager.",
-    }[state]
+    words = {
+        "approved": f"approved: {money} is on the pro's balance, and a mail is on its way.",
+        "denied": "denied: a mail with your reason is on its way to the pro.",
+        "awaiting_second_approval": f"waits for a manager: {money} is above the limit of one person.",
+    }
+    return f"{report['report_id']} {words[state]}"
 
 
 # -- the second person ------------------------------------------------------------------------------
@@ -413,19 +437,23 @@ def second_approval(
 
     Raises NotFound, AlreadyDecided, WrongState, SamePerson.
     """
-    try:
-        with desk.transaction() as conn:
-            report = lock_report(conn, report_id)
-            if earlier := _earlier_outcome(conn, report, idempotency_key, "approve"):
-                return earlier
-            proposal = _demand_proposal(conn, report, actor, expected_version)
-            case = _open_case(conn, desk, report)
-            return _grant(
-                conn, desk, actor, case, proposal["refund_amount"], proposal["note"],
-                proposal["proposed_by"], actor.person_id, idempotency_key,
-            )
-    except IntegrityError as error:
-        raise _raced(error, report_id) from error
+    with refusing(_races(report_id)), desk.transaction() as conn:
+        report = lock_report(conn, report_id)
+        if earlier := _earlier_outcome(conn, report, idempotency_key, "approve"):
+            return earlier
+        proposal = _demand_proposal(conn, report, actor, expected_version)
+        case = _open_case(conn, desk, report)
+        return _grant(
+            conn,
+            desk,
+            actor,
+            case,
+            proposal["refund_amount"],
+            proposal["note"],
+            proposal["proposed_by"],
+            actor.person_id,
+            idempotency_key,
+        )
 
 
 def _demand_proposal(conn: Connection, report: Row, actor: Person, expected_version: int | None) -> Row:
@@ -453,8 +481,15 @@ def send_back(desk: Desk, actor: Person, report_id: str, reason: str) -> None:
         demand_state(report, "sent back", "awaiting_second_approval")
         queries.decisions.set_sent_back(conn, report_id=report_id)
         audit.record(
-            conn, actor, "sent_back", desk.clock(), subject=report_id, report_id=report_id, reason=text,
-            old={"state": report["state"]}, new={"state": "open"},
+            conn,
+            actor,
+            "sent_back",
+            desk.clock(),
+            subject=report_id,
+            report_id=report_id,
+            reason=text,
+            old={"state": report["state"]},
+            new={"state": "open"},
         )
 
 
@@ -479,8 +514,15 @@ def undo(desk: Desk, actor: Person, report_id: str, reason: str) -> None:
         posting.write(conn, account.undo(decision_id, now), actor.person_id, text)
         open_again(conn, report, now)
         audit.record(
-            conn, actor, "undone", now, subject=decision_id, report_id=report_id, reason=text,
-            old={"state": "approved", "refund_amount": amount}, new={"state": "open", "refund_amount": 0},
+            conn,
+            actor,
+            "undone",
+            now,
+            subject=decision_id,
+            report_id=report_id,
+            reason=text,
+            old={"state": "approved", "refund_amount": amount},
+            new={"state": "open", "refund_amount": 0},
         )
         facts = {"reason": text, "amount_minor": amount, "currency": report["currency"]}
         enqueue_for_report(

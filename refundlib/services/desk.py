@@ -70,14 +70,16 @@ class Desk:
 COMMANDS: dict[str, Callable[..., Any]] = {}
 
 
-def command(name: str) -> Callable[
-    [Callable[Concatenate[Desk, Person, P], T]], Callable[Concatenate[Desk, Person, P], T]
-]:
+def command(
+    name: str,
+) -> Callable[[Callable[Concatenate[Desk, Person, P], T]], Callable[Concatenate[Desk, Person, P], T]]:
     """Marks a use case as the command `name`: the person's roles are asked before it runs."""
     if name not in RULES:
         raise KeyError(f"the command {name} has no rule in domain/people.py")
 
-    def mark(use_case: Callable[Concatenate[Desk, Person, P], T]) -> Callable[Concatenate[Desk, Person, P], T]:
+    def mark(
+        use_case: Callable[Concatenate[Desk, Person, P], T],
+    ) -> Callable[Concatenate[Desk, Person, P], T]:
         @wraps(use_case)
         def guarded(desk: Desk, actor: Person, *args: P.args, **kwargs: P.kwargs) -> T:
             authorize(actor, name)

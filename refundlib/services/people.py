@@ -16,7 +16,8 @@ def person(desk: Desk, person_id: str) -> Person:
         row = queries.people.person(conn, person_id=person_id)
     if row is None or not row["active"]:
         raise UnknownPerson(
-            f"Nobody called {person_id!r} works here. `refunds user list` shows who does; an admin can add people."
+            f"Nobody called {person_id!r} works here. "
+            "`refunds user list` shows who does; an admin can add people."
         )
     return Person(row["person_id"], row["name"], frozenset(row["roles"]), row["time_zone"])
 
@@ -29,13 +30,25 @@ def people(desk: Desk) -> list[dict[str, Any]]:
 
 @command("manage_people")
 def save_person(
-    desk: Desk, actor: Person, person_id: str, name: str, roles: list[str], active: bool = True, time_zone: str = "UTC"
+    desk: Desk,
+    actor: Person,
+    person_id: str,
+    name: str,
+    roles: list[str],
+    active: bool = True,
+    time_zone: str = "UTC",
 ) -> None:
     """Adds a person or changes one. Raises BadFigure for an unknown role or time zone, or an empty name."""
     _check_person(person_id, name, roles, time_zone)
     with desk.transaction() as conn:
         old = queries.people.person(conn, person_id=person_id)
-        new = {"person_id": person_id, "name": name, "roles": sorted(roles), "active": active, "time_zone": time_zone}
+        new = {
+            "person_id": person_id,
+            "name": name,
+            "roles": sorted(roles),
+            "active": active,
+            "time_zone": time_zone,
+        }
         queries.people.save_person(conn, **new)
         audit.record(conn, actor, "person_saved", desk.clock(), subject=person_id, old=old, new=new)
 

@@ -28,7 +28,7 @@ def _lot(row: dict[str, Any]) -> Lot:
 
 
 def write(conn: Connection, posting: Posting, actor: str, note: str = "") -> int:
-    """Writes one posting; the ledger's transaction id. The pro's balance row is locked by the caller or here."""
+    """Writes one posting; the ledger's transaction id. The pro's balance row is locked by the caller."""
     return int(queries.ledger.post(conn, **door_arguments(posting, actor, note)))
 
 

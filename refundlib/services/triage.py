@@ -33,7 +33,9 @@ def lock_report(conn: Connection, report_id: str) -> Row:
     """Locks one report for a change; its row. Raises NotFound."""
     row: Row | None = queries.triage.lock_report(conn, report_id=report_id)
     if row is None:
-        raise NotFound(f"There is no report {report_id!r}. Check the id, or search the queue for the pro's name.")
+        raise NotFound(
+            f"There is no report {report_id!r}. Check the id, or search the queue for the pro's name."
+        )
     return row
 
 
@@ -72,7 +74,7 @@ def _lease_end(now: datetime) -> datetime:
 
 @command("take_next")
 def take_next(desk: Desk, actor: Person) -> str | None:
-    """Gives the most urgent free open claim to the actor for LEASE_MINUTES; its report id, None when none is free."""
+    """Gives the most urgent free open claim to the actor for LEASE_MINUTES; its id, None when none is."""
     now = desk.clock()
     with desk.transaction() as conn:
         row = queries.triage.take_next(conn, actor=actor.person_id, now=now, lease_until=_lease_end(now))
@@ -90,7 +92,9 @@ def take(desk: Desk, actor: Person, report_id: str) -> None:
         report = lock_report(conn, report_id)
         demand_state(report, "taken", "open", "waiting_on_pro", "awaiting_second_approval")
         demand_free(report, actor, now)
-        queries.triage.set_holder(conn, report_id=report_id, holder=actor.person_id, lease_until=_lease_end(now))
+        queries.triage.set_holder(
+            conn, report_id=report_id, holder=actor.person_id, lease_until=_lease_end(now)
+        )
         if report["holder"] != actor.person_id:
             _audit_holder(conn, actor, "taken", now, report_id, report["holder"], actor.person_id)
 
@@ -122,10 +126,23 @@ def reassign(desk: Desk, actor: Person, report_id: str, to_person: str) -> None:
 
 
 def _audit_holder(
-    conn: Connection, actor: Person, action: str, now: datetime, report_id: str, old: str | None, new: str | None
+    conn: Connection,
+    actor: Person,
+    action: str,
+    now: datetime,
+    report_id: str,
+    old: str | None,
+    new: str | None,
 ) -> None:
     audit.record(
-        conn, actor, action, now, subject=report_id, report_id=report_id, old={"holder": old}, new={"holder": new}
+        conn,
+        actor,
+        action,
+        now,
+        subject=report_id,
+        report_id=report_id,
+        old={"holder": old},
+        new={"holder": new},
     )
 
 

@@ -1,0 +1,91 @@
+"""The one place that joins engine, adapters and clock into a Desk; app, CLI, worker and tests call it."""
+
+import atexit
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+
+from refundlib.config import Settings, settings
+from refundlib.db.embedded import embedded_server
+from refundlib.db.engine import APP_ROLE, make_engine
+from refundlib.db.migrate import migrate, require_current
+from refundlib.db.regions import fill_zip_regions
+from refundlib.mail.letters import TemplateLetters
+from refundlib.mail.smtp import mailer
+from refundlib.reference.phones import PhoneNumbers
+from refundlib.reference.zips import ZipTable
+from refundlib.services.desk import Desk
+
+
+def now_utc() -> datetime:
+    """The time now, in UTC."""
+    return datetime.now(UTC)
+
+
+def open_desk(
+    database_url: str,
+    *,
+    own_settings: Settings | None = None,
+    clock: Callable[[], datetime] = now_utc,
+    as_owner: bool = False,
+) -> Desk:
+    """A desk on a database: with the app's role, or with the login's own rights for bulk work and migrations."""
+    chosen = own_settings or settings()
+    engine = make_engine(
+        database_url,
+        None if as_owner else APP_ROLE,
+        **({"statement_timeout_ms": 0} if as_owner else {}),
+    )
+    return Desk(
+        engine=engine,
+        clock=clock,
+        gazetteer=ZipTable(),
+        phone_book=PhoneNumbers(),
+        letters=TemplateLetters(),
+        mailer=mailer(chosen.smtp_url, chosen.mail_from),
+    )
+
+
+def migrate_database(
+    database_url: str, on_applied: Callable[[str], None] = lambda _name: None
+) -> list[str]:
+    """Applies missing migrations and fills the table of zip regions; the names applied."""
+    engine = make_engine(database_url, statement_timeout_ms=0)
+    try:
+        applied = migrate(engine, on_applied=on_applied)
+        fill_zip_regions(engine, ZipTable().states())
+    finally:
+        engine.dispose()
+    return applied
+
+
+@contextmanager
+def database(own_settings: Settings | None = None) -> Iterator[str]:
+    """The database's URL: the named one, or the embedded server's, started when needed and migrated."""
+    chosen = own_settings or settings()
+    if chosen.database_url is not None:
+        yield chosen.database_url
+        return
+    with embedded_server(chosen.home) as url:
+        migrate_database(url)
+        yield url
+
+
+@contextmanager
+def desk_here(*, as_owner: bool = False) -> Iterator[Desk]:
+    """The desk of this machine's settings; MigrationBehind when a named database is not current."""
+    with database() as url:
+        desk = open_desk(url, as_owner=as_owner)
+        try:
+            require_current(desk.engine)
+            yield desk
+        finally:
+            desk.engine.dispose()
+
+
+def open_desk_for_app() -> Desk:
+    """The desk for as long as this process lives: what the Streamlit server uses, opened once."""
+    stack = ExitStack()
+    desk = stack.enter_context(desk_here())
+    atexit.register(stack.close)
+    return desk

@@ -1,0 +1,74 @@
+-- name: credit_of(report_id)^
+-- The credit a card refund of a report would come from: its standing approval's lot.
+SELECT
+    l.lot_id,
+    l.remaining,
+    l.card_until,
+    l.payment_ids,
+    l.opened_at
+FROM refunds.reports r
+JOIN refunds.lots l ON l.lot_id = 'refund:' || r.standing_decision_id
+WHERE r.report_id = :report_id AND r.state = 'approved';
+
+-- name: count_of(report_id)$
+-- How many card refunds a report has had: numbers the next one.
+SELECT count(*) FROM refunds.card_refunds WHERE report_id = :report_id;
+
+-- name: write_card_refund(card_refund_id, report_id, lot_id, pro_id, amount, currency, requested_by, requested_at)!
+-- A card refund, requested.
+INSERT INTO refunds.card_refunds (
+    card_refund_id, report_id, lot_id, pro_id, amount, currency, requested_by, requested_at)
+VALUES (:card_refund_id, :report_id, :lot_id, :pro_id, :amount, :currency, :requested_by, :requested_at);
+
+-- name: write_payout(payout_id, card_refund_id, payment_id, amount, currency)!
+-- One part of a card refund, to one payment.
+INSERT INTO refunds.payouts (payout_id, card_refund_id, payment_id, amount, currency, state)
+VALUES (:payout_id, :card_refund_id, :payment_id, :amount, :currency, 'requested');
+
+-- name: payout_owner(payout_id)^
+-- Which report, pro and lot a payout belongs to: what must be locked before it changes.
+SELECT
+    c.card_refund_id,
+    c.report_id,
+    c.lot_id,
+    c.pro_id,
+    c.currency,
+    c.requested_by
+FROM refunds.payouts p
+JOIN refunds.card_refunds c USING (card_refund_id)
+WHERE p.payout_id = :payout_id;
+
+-- name: lock_payout(payout_id)^
+-- One payout, for a change of its state.
+SELECT
+    payout_id,
+    payment_id,
+    amount,
+    state,
+    processor_ref
+FROM refunds.payouts
+WHERE payout_id = :payout_id
+FOR UPDATE;
+
+-- name: set_payout(payout_id, state, processor_ref, settled_at, reversed_at, failure_reason)!
+-- A payout's new state and what came with it; what is not given stays.
+UPDATE refunds.payouts
+SET
+    state = :state,
+    processor_ref = coalesce(CAST(:processor_ref AS text), processor_ref),
+    settled_at = coalesce(CAST(:settled_at AS timestamptz), settled_at),
+    reversed_at = coalesce(CAST(:reversed_at AS timestamptz), reversed_at),
+    failure_reason = coalesce(CAST(:failure_reason AS text), failure_reason)
+WHERE payout_id = :payout_id;
+
+-- name: set_submitted(card_refund_id, at)!
+-- The first payout of a card refund is on its way.
+UPDATE refunds.card_refunds
+SET submitted_at = coalesce(submitted_at, :at)
+WHERE card_refund_id = :card_refund_id;
+
+-- name: extend_right(lot_id, card_until)!
+-- Money came back: the right to a card refund of it is open for longer.
+UPDATE refunds.lots
+SET card_until = greatest(card_until, :card_until)
+WHERE lot_id = :lot_id;

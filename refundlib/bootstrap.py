@@ -29,7 +29,7 @@ def open_desk(
     clock: Callable[[], datetime] = now_utc,
     as_owner: bool = False,
 ) -> Desk:
-    """A desk on a database: with the app's role, or with the login's own rights for bulk work and migrations."""
+    """A desk on a database: with the app's role, or with the login's own rights for bulk work."""
     chosen = own_settings or settings()
     engine = make_engine(
         database_url,
@@ -46,9 +46,7 @@ def open_desk(
     )
 
 
-def migrate_database(
-    database_url: str, on_applied: Callable[[str], None] = lambda _name: None
-) -> list[str]:
+def migrate_database(database_url: str, on_applied: Callable[[str], None] = lambda _name: None) -> list[str]:
     """Applies missing migrations and fills the table of zip regions; the names applied."""
     engine = make_engine(database_url, statement_timeout_ms=0)
     try:

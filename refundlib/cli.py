@@ -1,4 +1,4 @@
-"""`refunds …`: the desk without a browser. Thin over the services; a refusal is a sentence and exit status 1."""
+"""`refunds …`: the desk without a browser. Thin over services; a refusal is a sentence and exit status 1."""
 
 import csv
 import json

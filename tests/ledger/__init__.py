@@ -1,0 +1,1 @@
+"""The ledger: worked examples, the stateful model, concurrency, and what the database refuses."""

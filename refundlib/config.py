@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     database_url: str | None = None
     smtp_url: str | None = None
     mail_from: str = "refunds@refund-desk.example"
+    demo: bool | None = None
     demo_charges: int = Field(default=20_000, ge=0, le=10_000_000)
     demo_seed: int = 7
 

@@ -213,8 +213,8 @@ class Cluster:
         found = re.search(r"(\d+)\.", str(self._run("postgres", "--version").stdout))
         if found and found[1] != made_by:
             raise DatabaseDown(
-                f"The data in {self.data} are PostgreSQL {made_by}'s, and {found[1]} is installed. Install the "
-                "earlier package, dump the database, and load it into a new REFUNDS_HOME."
+                f"The data in {self.data} are PostgreSQL {made_by}'s, and {found[1]} is installed. Install "
+                "the earlier package, dump the database, and load it into a new REFUNDS_HOME."
             )
 
     def _last_words(self) -> str:

@@ -1,8 +1,8 @@
 """The embedded PostgreSQL: one server per data folder, shared by every command that uses it.
 
 Each user holds a shared lock on one file while it uses the server; the kernel drops it when the process ends,
-however it ends, so a count can never be wrong. Who comes or goes does so under a second, exclusive lock: who comes
-starts the server when it does not run; who goes and finds nobody else on the first lock stops it.
+however it ends, so a count can never be wrong. Who comes or goes does so under a second, exclusive lock: who
+comes starts the server when it does not run; who goes and finds nobody else on the first lock stops it.
 """
 
 import atexit

@@ -105,7 +105,8 @@ def require_way(home: Path, user: ServerUser) -> None:
     if closed is not None:
         raise DatabaseDown(
             f"As root, PostgreSQL runs as the user {user.name}, who cannot get into {closed}. "
-            "Set REFUNDS_HOME to a folder that user can reach, such as /var/lib/refund-desk, or run this as a normal user."
+            "Set REFUNDS_HOME to a folder that user can reach, such as /var/lib/refund-desk, "
+            "or run this as a normal user."
         )
 
 

@@ -81,7 +81,8 @@ def _state(account: Account) -> str:
         for lot in account.lots.values()
         if lot.remaining
     ]
-    return f"balance {_usd(account.balance)}, held {_usd(account.held)}; unspent lots: {'; '.join(lots) or 'none'}"
+    unspent = "; ".join(lots) or "none"
+    return f"balance {_usd(account.balance)}, held {_usd(account.held)}; unspent lots: {unspent}"
 
 
 def _usd(amount: int) -> str:

@@ -75,3 +75,15 @@ class DatabaseSlow(Refusal):
 
 class MigrationBehind(Refusal):
     """The database's schema is older or newer than this program."""
+
+
+class MailRefused(Refusal):
+    """The mail server, or the address itself, will never take this mail; the message says why."""
+
+
+class MailDelayed(Refusal):
+    """The mail was not taken this time. server_down: no other mail would be taken now either."""
+
+    def __init__(self, message: str, *, server_down: bool = False) -> None:
+        super().__init__(message)
+        self.server_down = server_down

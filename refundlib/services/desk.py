@@ -11,18 +11,11 @@ from sqlalchemy import Connection, Engine
 
 from refundlib.db.engine import translated
 from refundlib.domain.eligibility import Gazetteer, PhoneBook
+from refundlib.domain.letter import Letter as Letter
 from refundlib.domain.people import RULES, Person, authorize
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Letter:
-    """A mail's words: subject and plain-text body."""
-
-    subject: str
-    body: str
 
 
 class Letters(Protocol):

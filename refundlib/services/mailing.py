@@ -275,12 +275,12 @@ _HIDDEN: Final = "•••"
 
 def _masked(row: Row) -> Row:
     """The mail for a viewer: no name, no address, no number that could be a phone's."""
-    hidden = {"to_name": _HIDDEN, "to_address": _HIDDEN}
-    texts = {key: _mask_text(row[key], row["to_name"]) for key in ("subject", "body") if key in row}
+    texts: Row = {key: _mask_text(row[key], row["to_name"]) for key in ("subject", "body") if key in row}
     status = row["status"]
     if row["last_error"]:  # the server's words, mostly with the address in them
         status = status.partition(": ")[0]
-    return {**row, **hidden, **texts, "status": status, "last_error": None}
+    hidden = {"to_name": _HIDDEN, "to_address": _HIDDEN, "status": status, "last_error": None}
+    return {**row, **texts, **hidden}
 
 
 def _mask_text(text: str, name: str) -> str:

@@ -65,9 +65,10 @@ class SmtpMailer:
 
     def send(self, message_id: str, to_name: str, to_address: str, letter: Letter) -> None:
         """Returns once the server accepted the mail. Raises MailRefused, MailDelayed."""
-        message = build(self.sender, message_id, to_name, to_address, letter)
+        recipient = _recipient(to_name, to_address)
+        message = build(self.sender, recipient, message_id, letter)
         with self._connected() as server, _words_of_server():
-            server.send_message(message)
+            server.send_message(message, self.sender.addr_spec, [recipient.addr_spec])
 
     @contextmanager
     def _connected(self) -> Iterator[smtplib.SMTP]:
@@ -154,11 +155,11 @@ def _sender(mail_from: str) -> Address:
 # -- the message ------------------------------------------------------------------------------------
 
 
-def build(sender: Address, message_id: str, to_name: str, to_address: str, letter: Letter) -> EmailMessage:
-    """The mail as it goes out. No value can add a header. Raises MailRefused for an address that is none."""
+def build(sender: Address, recipient: Address, message_id: str, letter: Letter) -> EmailMessage:
+    """The mail as it goes out. No value can add a header."""
     message = EmailMessage(policy=SMTP)
     message["From"] = sender
-    message["To"] = _recipient(to_name, to_address)
+    message["To"] = recipient
     message["Subject"] = _one_line(letter.subject)
     message["Date"] = format_datetime(localtime())
     message["Message-ID"] = _one_line(message_id)
@@ -168,6 +169,7 @@ def build(sender: Address, message_id: str, to_name: str, to_address: str, lette
 
 
 def _recipient(to_name: str, to_address: str) -> Address:
+    """The address. Raises MailRefused for one that is none."""
     try:
         return _address(to_name, to_address)
     except ValueError as error:

@@ -76,11 +76,18 @@ class SmtpMailer:
             server = self._connect()
         try:
             yield server
+        except Exception:
+            self._say_goodbye(server)
+            raise
+        else:
+            self._say_goodbye(server)
         finally:
-            # The mail is accepted or not by now: trouble while saying goodbye changes neither.
-            with suppress(smtplib.SMTPException, OSError):
-                server.quit()
             server.close()
+
+    def _say_goodbye(self, server: smtplib.SMTP) -> None:
+        # The mail is accepted or not by now: trouble here changes neither.
+        with suppress(smtplib.SMTPException, OSError):
+            server.quit()
 
     def _connect(self) -> smtplib.SMTP:
         if self.security == "tls":

@@ -1,9 +1,9 @@
 """What the marketplace did, brought into the desk: payments and charges into the ledger, answers of pros to
 their claims; and claims nobody works on any more, back into the queue.
 
-The marketplace's rows are read, never locked. Each source has a watermark on recorded_at; every pass looks back
-OVERLAP_MINUTES behind it and leaves out what the ledger has, so a row that was committed late is still found;
-post_missed looks at everything, for the row that was committed later than that.
+The marketplace's rows are read, never locked. Each source has a watermark on recorded_at; every pass looks
+OVERLAP_MINUTES further back and leaves out what the ledger has, so a row that was committed late is still
+found; post_missed looks at everything, for the row that was committed later than that.
 """
 
 from collections.abc import Callable, Iterable
@@ -119,7 +119,7 @@ def _each(items: Iterable[T], do: Callable[[T], None]) -> None:
 
 
 def _post_or_set_aside(desk: Desk, rows: list[Row], spend_order: str) -> dict[str, int]:
-    """Posts one account's rows; when a row breaks the transaction, each by itself, and that one is set aside."""
+    """Posts one account's rows; when one breaks the transaction, each by itself and that one is set aside."""
     try:
         with desk.transaction() as conn:
             return _post_account(conn, desk, rows, spend_order)

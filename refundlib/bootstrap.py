@@ -10,11 +10,13 @@ from refundlib.db.embedded import embedded_server
 from refundlib.db.engine import APP_ROLE, make_engine
 from refundlib.db.migrate import migrate, require_current
 from refundlib.db.regions import fill_zip_regions
+from refundlib.domain.policy import Policy
 from refundlib.mail.letters import TemplateLetters
 from refundlib.mail.smtp import mailer
 from refundlib.reference.phones import PhoneNumbers
 from refundlib.reference.zips import ZipTable
 from refundlib.services.desk import Desk
+from refundlib.services.evaluate import Judge, judge
 
 
 def now_utc() -> datetime:
@@ -31,10 +33,8 @@ def open_desk(
 ) -> Desk:
     """A desk on a database: with the app's role, or with the login's own rights for bulk work."""
     chosen = own_settings or settings()
-    engine = make_engine(
-        database_url,
-        None if as_owner else APP_ROLE,
-        **({"statement_timeout_ms": 0} if as_owner else {}),
+    engine = (
+        make_engine(database_url, statement_timeout_ms=0) if as_owner else make_engine(database_url, APP_ROLE)
     )
     return Desk(
         engine=engine,
@@ -44,6 +44,11 @@ def open_desk(
         letters=TemplateLetters(),
         mailer=mailer(chosen.smtp_url, chosen.mail_from),
     )
+
+
+def judge_without_database(policy: Policy) -> Judge:
+    """What `refunds evaluate` judges with."""
+    return judge(policy, ZipTable(), PhoneNumbers())
 
 
 def migrate_database(database_url: str, on_applied: Callable[[str], None] = lambda _name: None) -> list[str]:

@@ -215,11 +215,12 @@ def _moment(text: str) -> datetime:
 )
 def evaluate(file: Any, policy_file: Path | None) -> None:
     """Judge claims from a JSON Lines FILE ("-" for standard input); needs no database."""
+    from refundlib.bootstrap import judge_without_database
     from refundlib.domain.policy import BUILT_IN
     from refundlib.services.evaluate import read_policy, run_evaluate
 
     policy = read_policy(policy_file) if policy_file else BUILT_IN
-    sys.exit(run_evaluate(file, sys.stdout.buffer, policy))
+    sys.exit(run_evaluate(file, sys.stdout.buffer, judge_without_database(policy)))
 
 
 @main.command()

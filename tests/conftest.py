@@ -21,6 +21,7 @@ from sqlalchemy.engine import make_url
 from refundlib.config import Settings, normal_database_url
 from refundlib.domain.people import Person
 from refundlib.services.desk import Desk
+from tests.market import Market
 
 DATA = Path(__file__).parent / "data"
 _RUN = "REFUNDS_TEST_RUN"
@@ -192,3 +193,9 @@ def owner_desk(database_url: str, clock: Clock, settings: Settings) -> Iterator[
     """A desk on the same database with the owner's rights: imports, demo data, and tests of the guards."""
     with opened_desk(database_url, clock, settings, as_owner=True) as desk:
         yield desk
+
+
+@pytest.fixture
+def market(owner_desk: Desk, desk: Desk) -> Market:
+    """An empty marketplace to fill, on the database of `desk`."""
+    return Market(owner_desk, desk)

@@ -16,7 +16,7 @@ def refusing(refusals: Mapping[str, Refusal]) -> Iterator[None]:
         yield
     except (psycopg.errors.IntegrityError, IntegrityError) as error:
         driver_error = error.orig if isinstance(error, IntegrityError) else error
-        name = getattr(getattr(driver_error, "diag", None), "constraint_name", None)
+        name = str(getattr(getattr(driver_error, "diag", None), "constraint_name", ""))
         if name not in refusals:
             raise
         raise refusals[name] from error

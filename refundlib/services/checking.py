@@ -1,4 +1,4 @@
-"""`refunds check`: the seven invariants, each one query that must return no row. Source: DOMAIN, Invariants."""
+"""`refunds check`: the seven invariants, each a query that must return no row. Source: DOMAIN, Invariants."""
 
 from typing import Any, Final
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 from sqlalchemy import Connection, Engine
 
@@ -80,6 +80,6 @@ def command(
 
         COMMANDS[f"{use_case.__module__.rsplit('.', 1)[-1]}.{use_case.__name__}"] = guarded
         guarded.__dict__["command"] = name
-        return guarded
+        return cast("Callable[Concatenate[Desk, Person, P], T]", guarded)
 
     return mark

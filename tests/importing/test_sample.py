@@ -201,7 +201,7 @@ def test_charge_without_cover(owner_desk: Desk, folder: Path) -> None:
 
 
 def test_bad_rows_put_aside(owner_desk: Desk, folder: Path, tmp_path: Path) -> None:
-    """--skip-bad-rows takes the good rows; bad ones and their dependents go to the bad folder with reasons."""
+    """--skip-bad-rows takes the good rows; bad ones and their dependents go to the bad folder."""
     cell(folder / "charges.csv", 7, "amount", "12.50")
     with (folder / "charges.csv").open(newline="", encoding="utf-8") as file:
         charge = list(csv.DictReader(file))[6]["charge_id"]

@@ -28,7 +28,7 @@ class RowError(NamedTuple):
     reason: str
 
 
-class Unreadable(Exception):
+class Unreadable(Exception):  # noqa: N818 - an answer, not a programming error
     """Files whose shape is wrong (header, quotes): nothing of the folder can be taken."""
 
     def __init__(self, errors: list[RowError]) -> None:
@@ -37,7 +37,7 @@ class Unreadable(Exception):
 
 
 def files_of(folder: Path) -> tuple[list[Table], list[str]]:
-    """The files that are there, in the order in which they are taken, and notes about others. Raises NotFound."""
+    """The files that are there, in the order they are taken in, and notes about others. Raises NotFound."""
     if not folder.is_dir():
         raise NotFound(f"There is no folder {str(folder)!r}. Name the folder that holds the CSV files.")
     tables = [table for table in TABLES if (folder / table.file).is_file()]

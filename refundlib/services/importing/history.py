@@ -1,4 +1,4 @@
-"""History posted: the folder's payments, charges, refunds and card refunds through the journal, in their order.
+"""History posted: payments, charges, refunds and card refunds of the folder, through the journal, in order.
 
 Every event of one pro and currency meets the account as the events before left it; what cannot be posted
 is a bad row. Ledger rows are written in batches by COPY, in the import's one transaction.
@@ -41,7 +41,7 @@ _FILES: Final = {
 }
 
 
-class _Bad(Exception):
+class _Bad(Exception):  # noqa: N818 - a bad row is a finding
     """An event that cannot be posted: its column and why; derived when a bad row stands behind it."""
 
     def __init__(self, column: str, reason: str, *, derived: bool = False) -> None:
@@ -127,10 +127,8 @@ class _Group:
             posting = self.account.charge(event["id"], event["amount"], event["at"], event["payment_id"])
         except ShortOfCover as short:
             self.bad.add(event["charge_id"])
-            raise _Bad(
-                "amount",
-                f"is {event['amount']}; the pro's balance is short of it by {short.shortfall_minor} {event['currency']}",
-            ) from short
+            missing = f"{short.shortfall_minor} {event['currency']}"
+            raise _Bad("amount", f"is {event['amount']}; the balance is short of it by {missing}") from short
         self.behind[event["id"]] = posting.payment_ids
         yield posting
 
@@ -148,7 +146,7 @@ class _Group:
         if charge_id in self.bad:
             raise _Bad(
                 "report_id",
-                f"names a report on {charge_id}, a row of charges.csv that is not taken",
+                f"names a report on {charge_id}, a charge that is not taken",
                 derived=True,
             )
         behind = self.behind.get(charge_id, self.standing.behind.get(charge_id))
@@ -212,10 +210,10 @@ class _Group:
         return self._returned(event, "card_refund_reversed")
 
     def _returned(self, event: Row, kind: Any) -> Iterator[Posting]:
-        days = in_force(self.standing.versions, event["at"]).card_refund_days
         for payout, lot_id in self._settling(event):
             yield self.account.return_payout(payout.payout_id, lot_id, payout.amount, event["at"], kind)
             lot = self.account.lots[lot_id]
+            days = in_force(self.standing.versions, lot.opened_at).card_refund_days
             if lot.card_until is not None:
                 lot.card_until = max(lot.card_until, card_until(event["at"], days))
             self._move_left(payout.payment_id, payout.amount)
@@ -229,7 +227,7 @@ class _Batch:
     groups: list[_Group] = field(default_factory=list)
 
     def write(self, conn: Connection) -> None:
-        """Writes in the order that foreign keys ask for: accounts, transactions, lots, then what names them."""
+        """Writes in the order of the foreign keys: accounts, transactions, lots, then what names them."""
         for group in self.groups:
             _write_account(conn, group)
         rows = queries.import_history.reserve_transactions(conn, count=len(self.postings))

@@ -1,4 +1,4 @@
-"""What the folder's good rows become: marketplace rows, reports with frozen facts, decisions, card refunds."""
+"""What the good rows become: marketplace rows, reports with frozen facts, decisions, card refunds."""
 
 import json
 from collections.abc import Callable, Iterable

@@ -227,7 +227,7 @@ def evaluate(file: Any, policy_file: Path | None) -> None:
 @_as_option
 @_json_option
 @click.option(
-    "--state", default="open", show_default=True, help="all, open, late, soon, waiting, second, decided."
+    "--state", default="open", show_default=True, help="open, late, soon, waiting, second or decided."
 )
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
 def queue(as_json: bool, state: str, limit: int) -> None:

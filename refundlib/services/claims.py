@@ -62,9 +62,7 @@ def claim(desk: Desk, actor: Person, report_id: str) -> Claim:
     with desk.reading() as conn:
         report = queries.claims.claim(conn, report_id=report_id, now=desk.clock())
         if report is None:
-            raise NotFound(
-                f"There is no report {report_id!r}. Check the id, or search the queue for the pro's name."
-            )
+            raise NotFound(f"There is no report {report_id!r}. Check the id, or search the queue.")
         return _masked(_read(conn, desk, report)) if actor.roles <= {VIEWER} else _read(conn, desk, report)
 
 

@@ -48,7 +48,7 @@ class Page:
 def page(
     desk: Desk, actor: Person, filters: Filters, *, after: str | None = None, limit: int = PAGE_ROWS
 ) -> Page:
-    """A page of reports. after: the next_after of the page before. Raises BadFigure for what cannot be read."""
+    """A page of reports. after: the next_after of the page before. Raises BadFigure."""
     if filters.state not in STATES:
         raise BadFigure(f"There is no state {filters.state!r}; choose one of {', '.join(STATES)}.")
     limit = min(limit, PAGE_ROWS_MAX)

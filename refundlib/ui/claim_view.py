@@ -1,0 +1,330 @@
+"""The claim on the screen: conversation and claim side by side, the buttons in sight, the rest below."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import uuid4
+
+import streamlit as st
+
+from refundlib.domain.errors import NotFound
+from refundlib.domain.money import format_money
+from refundlib.domain.statistics import wilson
+from refundlib.services import claims, triage
+from refundlib.services.claims import Claim
+from refundlib.ui import claim_dialogs, claim_parts, conversation, words
+from refundlib.ui.shell import Visit, refusals, show_told, tell
+
+PANEL_PIXELS: Final = 470
+_OPEN: Final = ("open", "waiting_on_pro")
+_STATUS_COLOURS: Final = {"pass": "green", "fail": "red", "unsure": "orange", "not_applicable": "gray"}
+
+
+def show(visit: Visit) -> None:
+    """The claim page: ?claim=R-1001."""
+    show_told()
+    if st.session_state.pop("go_next", False):
+        _open_next(visit)
+    report_id = st.query_params.get("claim", "")
+    with refusals():
+        if not report_id:
+            st.info("No claim is open. Choose one in the queue.", icon=":material/inbox:")
+            st.page_link("pages/queue.py", label="Open the queue", icon=":material/arrow_back:")
+            return
+        try:
+            it = claims.claim(visit.desk, visit.person, report_id)
+        except NotFound as missing:
+            st.warning(str(missing), icon=":material/search_off:")
+            st.page_link("pages/queue.py", label="Open the queue", icon=":material/arrow_back:")
+            return
+        _head(visit, it)
+        _side_by_side(visit, it)
+        _actions(visit, it)
+        claim_parts.show(visit, it)
+
+
+def _open_next(visit: Visit) -> None:
+    """After a decision the next claim opens; the queue when nothing is free."""
+    st.session_state.pop("focus", None)
+    with refusals():
+        report_id = triage.take_next(visit.desk, visit.person)
+        if report_id is None:
+            st.switch_page("pages/queue.py")
+        st.switch_page("pages/claim.py", query_params={"claim": report_id})
+
+
+# -- head ---------------------------------------------------------------------------------------------
+
+
+def _head(visit: Visit, it: Claim) -> None:
+    report = it.report
+    who = words.plain(it.facts["pro"]["name"])
+    reason = words.REASONS[report["reason"]]
+    st.markdown(f"### {words.plain(report['report_id'])} · {who} · {reason} · {words.plain(it.amount_text)}")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        label, icon, colour = _clock(it, visit.desk.clock())
+        st.badge(label, icon=icon, color=colour)
+        st.markdown(
+            f"window: {_day_of_window(it)} · policy {words.plain(it.policy.version)}", width="content"
+        )
+        if report["holder"]:
+            mine = report["holder"] == visit.person.person_id
+            st.markdown(f"· with {'you' if mine else words.plain(report['holder_name'])}", width="content")
+        st.page_link("pages/queue.py", label="Queue", icon=":material/arrow_back:")
+
+
+def _clock(it: Claim, now: datetime) -> tuple[str, str, Any]:
+    """The countdown with its sign and colour: label, icon, colour of a badge."""
+    state = it.report["state"]
+    if state not in (*_OPEN, "awaiting_second_approval"):
+        colour = {"approved": "green", "denied": "gray", "withdrawn": "gray"}[state]
+        return words.STATES[state], ":material/gavel:", colour
+    left = claims.seconds_left(it.report, now)
+    kind = words.urgency(state, left)
+    label = words.time_left(state, left)
+    if state == "awaiting_second_approval":
+        label = f"{label} · {words.STATES[state]}"
+    look = {
+        "late": (":material/alarm:", "red"),
+        "soon": (":material/schedule:", "orange"),
+        "waiting": (":material/pause_circle:", "gray"),
+        "calm": (":material/schedule:", "blue"),
+    }
+    return label, *look[kind]
+
+
+def _day_of_window(it: Claim) -> str:
+    age = it.report["reported_at"] - it.report["charged_at"]
+    return f"day {max(1, -(-age // timedelta(days=1)))} of {it.policy.window_days}"
+
+
+# -- side by side -------------------------------------------------------------------------------------
+
+
+def _side_by_side(visit: Visit, it: Claim) -> None:
+    left, right = st.columns([10, 11], gap="medium")
+    with left, st.container(border=True, height=PANEL_PIXELS):
+        focus = st.session_state.get("focus")
+        conversation.show(
+            _items(visit, it),
+            focus=focus,
+            height=PANEL_PIXELS - 36,
+            key=f"chat-{it.report['report_id']}",
+            empty="No message was exchanged before the report.",
+        )
+    with right, st.container(border=True, height=PANEL_PIXELS):
+        _checklist(it)
+        _facts(visit, it)
+
+
+def _items(visit: Visit, it: Claim) -> list[conversation.Item]:
+    """Messages, with the moments of charge and report between them."""
+    moments = [
+        (it.report["charged_at"], f"charged {words.moment(it.report['charged_at'], visit.person)}"),
+        (it.report["reported_at"], f"reported {words.moment(it.report['reported_at'], visit.person)}"),
+    ]
+    items: list[conversation.Item] = []
+    for message in it.messages:
+        # What was sent at the very moment of the report is still before it, as the checks count.
+        while moments and message["sent_at"] > moments[0][0]:
+            items.append(conversation.line(moments.pop(0)[1]))
+        items.append(_bubble(visit, it, message))
+    return items + [conversation.line(text) for _at, text in moments] if items else []
+
+
+def _bubble(visit: Visit, it: Claim, message: dict[str, Any]) -> conversation.Item:
+    first = message["message_id"] in it.first_response_ids
+    later = message["sent_at"] > it.report["reported_at"]
+    head = f"{words.moment(message['sent_at'], visit.person)} · {message['sender']}"
+    if first:
+        head += " · first reply"
+    side = message["sender"] + (" first" if first else "") + (" later" if later else "")
+    spans = [
+        (evidence.start, evidence.end, check.id)
+        for check in it.assessment.checks
+        for evidence in check.evidence
+        if evidence.message_id == message["message_id"]
+    ]
+    return conversation.message(head, message["sent_at"].isoformat(), side, message["body"], spans)
+
+
+def _checklist(it: Claim) -> None:
+    advice = words.RECOMMENDS[it.assessment.recommendation]
+    st.markdown(f"**We advise: {advice}.** {words.plain(it.assessment.headline)}")
+    for check in it.assessment.checks:
+        if check.status != "not_applicable":
+            _check(it, check)
+
+
+def _check(it: Claim, check: Any) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.badge(
+            f"{words.MARKS[check.status]} {check.clause}",
+            color=_STATUS_COLOURS[check.status],  # type: ignore[arg-type]
+            help=it.policy.clause(check.clause),
+        )
+        st.markdown(f"{words.CHECKS[check.id]}: {words.plain(check.why)}", width="stretch")
+        if any(evidence.message_id for evidence in check.evidence):
+            st.button(
+                "Show",
+                key=f"jump-{check.id}",
+                type="tertiary",
+                on_click=_focus,
+                args=(check.id,),
+                help="Show the words in the conversation",
+            )
+
+
+def _focus(check_id: str) -> None:
+    st.session_state["focus"] = check_id
+
+
+def _facts(visit: Visit, it: Claim) -> None:
+    st.divider()
+    report, lead, customer = it.report, it.facts["lead"], it.facts["customer"]
+    if it.changes:
+        _changes(it)
+    lines = [
+        f"**Lead** {words.plain(lead['lead_id'])} · {lead['kind']} · {words.plain(lead['category'])} · "
+        f"zip {words.plain(lead['zip'])}",
+        f"“{words.plain(lead['description'])}”",
+        f"**Customer** {words.plain(customer['name'])} · {words.plain(customer['phone']) or 'no phone number'}",
+        f"**Charged** {words.moment(report['charged_at'], visit.person)} · **reported** "
+        f"{words.moment(report['reported_at'], visit.person)} by {report['channel']}",
+    ]
+    if report["changed_zip"] or report["changed_category"]:
+        change = " · ".join(filter(None, [report["changed_zip"], report["changed_category"]]))
+        lines.append(f"**Changed to** {words.plain(change)}")
+    if report["details"]:
+        lines.append(f"**The pro says** {words.plain(report['details'])}")
+    st.markdown("  \n".join(lines))
+    st.markdown(_history_in_words(it))
+
+
+def _history_in_words(it: Claim) -> str:
+    history, others = it.history, len(it.lead_charges) - 1
+    low, high = wilson(history["refunded"], history["charges"])
+    rate = f"({low:.0%} to {high:.0%})" if history["charges"] else ""
+    reports = sum(1 for row in it.lead_charges if row["report_id"])
+    return (
+        f"**This pro**: {history['refunded']} of {history['charges']} charges refunded {rate}  \n"
+        f"**Same lead**: {_count(others, 'other pro')}, {_count(reports, 'report')}"
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def _changes(it: Claim) -> None:
+    names = ", ".join(words.plain(path) for path, _then, _now in it.changes[:4])
+    more = f" and {len(it.changes) - 4} more" if len(it.changes) > 4 else ""
+    st.warning(
+        f"Changed since the report: {names}{more}. The checks use the facts as they were then.",
+        icon=":material/difference:",
+    )
+
+
+# -- actions ------------------------------------------------------------------------------------------
+
+
+def _actions(visit: Visit, it: Claim) -> None:
+    state = it.report["state"]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if state in _OPEN and visit.may("decide"):
+            _decide_buttons(visit, it)
+        if state == "awaiting_second_approval":
+            _second_buttons(visit, it)
+        if state in ("approved", "denied"):
+            _decided_buttons(visit, it)
+        if state in (*_OPEN, "awaiting_second_approval") and visit.may("read_claim"):
+            with st.popover("What will happen", icon=":material/visibility:"):
+                claim_parts.preview(visit, it)
+    if state in ("approved", "denied"):
+        _decision_in_words(visit, it)
+
+
+def _decide_buttons(visit: Visit, it: Claim) -> None:
+    other = it.report["holder"] not in (None, visit.person.person_id)
+    approve = f"Approve {words.plain(it.amount_text)}"
+    if st.button(approve, type="primary", shortcut="A", disabled=other, icon=":material/check:"):
+        claim_dialogs.decide(visit, it, "approve", uuid4().hex)
+    if st.button("Deny", shortcut="D", disabled=other, icon=":material/close:"):
+        claim_dialogs.decide(visit, it, "deny", uuid4().hex)
+    if st.button(
+        "Ask the pro", shortcut="I", disabled=other or it.report["state"] != "open", icon=":material/help:"
+    ):
+        claim_dialogs.ask(visit, it)
+    if st.button("Part or goodwill", disabled=other):
+        claim_dialogs.part(visit, it, uuid4().hex)
+    if st.button("Withdraw", disabled=other, help="The pro takes the report back"):
+        claim_dialogs.withdraw(visit, it)
+    if it.report["holder"] == visit.person.person_id:
+        st.button("Release", on_click=_release, args=(visit, it), help="Back to the queue, for anybody")
+    elif not other:
+        st.button("Take", on_click=_take, args=(visit, it), help="So that nobody else works on it")
+    if other:
+        st.caption(f"{it.report['holder_name']} works on this claim now.")
+
+
+def _second_buttons(visit: Visit, it: Claim) -> None:
+    amount = format_money(it.report["proposed_amount"], it.report["currency"])
+    who = it.report["proposed_by_name"]
+    st.caption(f"{who} proposes {amount}: {it.report['proposal_note'] or 'no note'}.")
+    if visit.may("second_approval"):
+        mine = it.report["proposed_by"] == visit.person.person_id
+        if st.button(
+            f"Release {words.plain(amount)}",
+            type="primary",
+            shortcut="A",
+            disabled=mine,
+            icon=":material/check:",
+        ):
+            claim_dialogs.second(visit, it, uuid4().hex)
+        if st.button("Send back", shortcut="D"):
+            claim_dialogs.send_back(visit, it)
+
+
+def _decided_buttons(visit: Visit, it: Claim) -> None:
+    unspent = it.report["credit_remaining"] == it.report["refunded_amount"]
+    if it.report["state"] == "approved" and visit.may("undo"):
+        why = None if unspent else "The credit is no longer wholly unspent."
+        if st.button("Undo the approval", disabled=not unspent, help=why, icon=":material/undo:"):
+            claim_dialogs.undo(visit, it)
+    if it.report["state"] == "approved" and visit.may("request_card_refund"):
+        left = it.report["credit_remaining"] or 0
+        in_time = it.report["card_until"] is not None and visit.desk.clock() <= it.report["card_until"]
+        if st.button("Refund to the card", disabled=not (left and in_time), icon=":material/credit_card:"):
+            claim_dialogs.card(visit, it)
+    if (
+        it.report["state"] == "denied"
+        and visit.may("reopen")
+        and st.button("Reopen (appeal)", icon=":material/replay:")
+    ):
+        claim_dialogs.reopen(visit, it)
+
+
+def _decision_in_words(visit: Visit, it: Claim) -> None:
+    report = it.report
+    second = f", released by {words.plain(report['second_by_name'])}" if report["second_by_name"] else ""
+    money = (
+        f" {words.money(report['refunded_amount'], report['currency'])}"
+        if report["state"] == "approved"
+        else ""
+    )
+    note = f" “{words.plain(report['decision_note'])}”" if report["decision_note"] else ""
+    st.markdown(
+        f"**{words.STATES[report['state']].capitalize()}{money}** by "
+        f"{words.plain(report['decided_by_name'])}{second}, "
+        f"{words.moment(report['decided_at'], visit.person)}.{note}"
+    )
+
+
+def _release(visit: Visit, it: Claim) -> None:
+    with refusals():
+        triage.release(visit.desk, visit.person, it.report["report_id"])
+        tell(f"{it.report['report_id']} is back in the queue.")
+
+
+def _take(visit: Visit, it: Claim) -> None:
+    with refusals():
+        triage.take(visit.desk, visit.person, it.report["report_id"])

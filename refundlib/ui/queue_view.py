@@ -1,0 +1,205 @@
+"""The queue on the screen: counters that filter, filters in the address, a table that opens claims."""
+
+from typing import Any, Final
+
+import pandas as pd
+import streamlit as st
+
+from refundlib.services import queue, triage
+from refundlib.services.claims import seconds_left
+from refundlib.ui import words
+from refundlib.ui.shell import Visit, refusals, show_told, tell
+
+_STATES: Final = {
+    "open": "All",
+    "late": "Late",
+    "soon": "Under 6 h",
+    "waiting": "Waiting",
+    "second": "Second approval",
+    "decided": "Decided",
+}
+_WHOSE: Final = {"mine": "mine", "free": "unassigned"}
+_DOTS: Final = {"late": "🔴 late", "soon": "🟠 soon", "waiting": "⏸ paused", "calm": ""}
+_AMOUNTS: Final = {"small": "up to $10", "middle": "$10 to $30", "large": "above $30"}
+_RANGES: Final = {"small": (None, 1000), "middle": (1001, 3000), "large": (3001, None)}
+_ROW_PIXELS: Final = 35
+
+
+def show(visit: Visit) -> None:
+    """The queue page."""
+    show_told()
+    with refusals():
+        _head(visit)
+        filters = _filters(visit)
+        found = queue.page(visit.desk, visit.person, filters, after=st.session_state.get("after") or None)
+        _table(visit, found, filters)
+
+
+# -- above the table ----------------------------------------------------------------------------------
+
+
+def _head(visit: Visit) -> None:
+    counts = queue.counters(visit.desk, visit.person)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(_counts_in_words(counts), width="content")
+        if visit.may("take_next"):
+            st.button(
+                "Take next",
+                type="primary",
+                shortcut="N",
+                on_click=_take_next,
+                args=(visit,),
+                disabled=not counts["open"],
+                icon=":material/play_arrow:",
+            )
+    if target := st.session_state.pop("open_claim", None):
+        st.switch_page("pages/claim.py", query_params={"claim": target})
+
+
+def _counts_in_words(counts: dict[str, int]) -> str:
+    late = f":red[**{counts['late']} late**]" if counts["late"] else "0 late"
+    soon = f":orange[**{counts['soon']} under 6 h**]" if counts["soon"] else "0 under 6 h"
+    return (
+        f"**{counts['open']} open** · {late} · {soon} · {counts['waiting']} waiting on a pro · "
+        f"{counts['second']} at the second approval · {counts['mine']} mine"
+    )
+
+
+def _take_next(visit: Visit) -> None:
+    with refusals():
+        report_id = triage.take_next(visit.desk, visit.person)
+        if report_id is None:
+            tell("Nothing is free to take: every open claim is with somebody, or waits.")
+        else:
+            st.session_state["open_claim"] = report_id
+
+
+def _filters(visit: Visit) -> queue.Filters:
+    first = st.segmented_control(
+        "Show",
+        list(_STATES),
+        format_func=_STATES.__getitem__,
+        default="open",
+        required=True,
+        key="state",
+        bind="query-params",
+        on_change=_first_page,
+        label_visibility="collapsed",
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        reason = _choice("Reason", "reason", words.REASONS)
+        category = _choice(
+            "Category", "category", {name: name for name in queue.categories(visit.desk, visit.person)}
+        )
+        recommends = _choice("Recommends", "recommends", words.RECOMMENDS)
+        amount = _choice("Amount", "amount", _AMOUNTS)
+        whose = _choice("Whose", "whose", _WHOSE)
+        search = st.text_input(
+            "Search",
+            key="q",
+            bind="query-params",
+            placeholder="id, pro, customer, phone",
+            on_change=_first_page,
+        )
+        st.button(
+            "Search field (F2)", shortcut="F2", type="tertiary", help="Type in the search field, then Enter."
+        )
+    low, high = _RANGES[amount] if amount else (None, None)
+    return queue.Filters(first or "open", reason, category, recommends, whose, low, high, search or None)
+
+
+def _choice(label: str, key: str, options: Any) -> str | None:
+    chosen: str | None = st.selectbox(
+        label,
+        list(options),
+        index=None,
+        format_func=lambda name: options[name],
+        key=key,
+        bind="query-params",
+        placeholder="any",
+        on_change=_first_page,
+        width=150,
+    )
+    return chosen
+
+
+def _first_page() -> None:
+    """Another filter is another list: it begins at its first page."""
+    st.session_state["after"] = ""
+
+
+# -- the table ----------------------------------------------------------------------------------------
+
+
+def _table(visit: Visit, found: queue.Page, filters: queue.Filters) -> None:
+    if not found.rows:
+        _empty(filters)
+        return
+    now = visit.desk.clock()
+    frame = pd.DataFrame([_cells(row, now, visit) for row in found.rows])
+    chosen: Any = st.dataframe(
+        frame,
+        hide_index=True,
+        height=min(len(frame), 18) * _ROW_PIXELS + 40,
+        row_height=_ROW_PIXELS,
+        on_select="rerun",
+        selection_mode="single-cell",
+        key=f"queue-table-{st.session_state.get('table', 0)}",
+        column_config={
+            "Time left": st.column_config.TextColumn(width=120),
+            "": st.column_config.TextColumn(width=80),
+        },
+    )
+    st.caption("Click a row to open its claim.")
+    _turn_page(found)
+    if cells := chosen["selection"]["cells"]:
+        # A fresh table when we come back: the old selection would open the claim again.
+        st.session_state["table"] = st.session_state.get("table", 0) + 1
+        st.switch_page("pages/claim.py", query_params={"claim": found.rows[cells[0][0]]["report_id"]})
+
+
+def _cells(row: dict[str, Any], now: Any, visit: Visit) -> dict[str, str]:
+    left = seconds_left(row, now)
+    undecided = row["state"] in ("open", "waiting_on_pro", "awaiting_second_approval")
+    state = _DOTS[words.urgency(row["state"], left)] if undecided else words.STATES[row["state"]]
+    if row["state"] == "awaiting_second_approval":
+        state = f"{state} 2nd".strip()
+    return {
+        "Time left": words.time_left(row["state"], left)
+        if undecided
+        else words.moment(row["decided_at"], visit.person),
+        "": state,
+        "Report": row["report_id"],
+        "Pro": row["pro_name"],
+        "Reason": words.REASONS[row["reason"]],
+        "Amount": row["amount_text"],
+        "Category": row["category"],
+        "Checks": words.checklist(row),
+        "We advise": words.RECOMMENDS[row["recommendation"]],
+        "Who has it": row["holder_name"] or "–",
+    }
+
+
+def _turn_page(found: queue.Page) -> None:
+    after = st.session_state.get("after")
+    with st.container(horizontal=True):
+        if after:
+            st.button("First page", on_click=_first_page, icon=":material/first_page:")
+        if found.next_after:
+            st.button("Next page", on_click=_go_to, args=(found.next_after,), icon=":material/chevron_right:")
+
+
+def _go_to(after: str) -> None:
+    st.session_state["after"] = after
+
+
+def _empty(filters: queue.Filters) -> None:
+    if filters == queue.Filters():
+        st.success(
+            "Nothing is open. Every report is decided or waits for its pro.", icon=":material/task_alt:"
+        )
+    else:
+        st.info(
+            "No report matches these filters. Clear one, or search by another word.",
+            icon=":material/filter_alt_off:",
+        )

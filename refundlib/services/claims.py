@@ -121,7 +121,7 @@ def _masked(it: Claim) -> Claim:
 
 
 def seconds_left(it: Row, now: Any) -> float:
-    """Seconds to the deadline of a report's row, negative when late; what was left at the pause while it waits."""
+    """Seconds to a report's deadline, negative when late; what was left at the pause while it waits."""
     until = it["paused_at"] if it["paused_at"] is not None else now
     left: timedelta = it["deadline_at"] - until
     return left.total_seconds()

@@ -17,18 +17,15 @@ from refundlib.ui.shell import Visit, tell
 @st.dialog("Decide", width="medium")
 def decide(visit: Visit, it: Claim, decision: str, key: str) -> None:
     """Approve in full, or deny. key: the idempotency key of this dialog."""
-    report_id = it.report["report_id"]
-    due = _reason_due(it, decision)
+    label = "Approve" if decision == "approve" else "Deny"
+    who = words.plain(it.facts["pro"]["name"])
     if decision == "approve":
-        st.markdown(
-            f"Credit **{words.plain(it.amount_text)}** to {words.plain(it.facts['pro']['name'])}’s balance."
-        )
+        st.markdown(f"Credit **{words.plain(it.amount_text)}** to {who}’s balance at once, and mail them.")
     else:
-        st.markdown(f"Deny {words.plain(report_id)}. The pro reads the reason in the mail.")
-    reason = (
-        st.text_area("Reason", help=due, placeholder=due or "Not needed", key=f"reason-{key}") if due else ""
-    )
-    if _post("Approve" if decision == "approve" else "Deny"):
+        st.markdown(f"Deny {words.plain(it.report['report_id'])}. {who} reads your reason in the mail.")
+    due = _reason_due(it, decision)
+    reason, posted = _asked("Reason", label, due) if due else ("", _posted(label))
+    if posted:
         _try(lambda: _decide(visit, it, decision, key, reason, None))
 
 
@@ -63,8 +60,8 @@ def part(visit: Visit, it: Claim, key: str) -> None:
     currency = it.report["currency"]
     st.markdown(f"The charge was {words.plain(it.amount_text)}.")
     text = st.text_input(f"Amount in {currency}", key=f"amount-{key}")
-    reason = st.text_area("Reason", key=f"part-reason-{key}")
-    if _post("Approve this amount"):
+    reason, posted = _asked("Reason", "Approve this amount", "The pro reads it in the mail.")
+    if posted:
         _try(lambda: _decide(visit, it, "approve", key, reason, minor_units(text, currency)))
 
 
@@ -82,8 +79,10 @@ def minor_units(text: str, currency: str) -> int:
 @st.dialog("Ask the pro", width="medium")
 def ask(visit: Visit, it: Claim) -> None:
     """A question by mail; the clock stops until the pro writes."""
-    question = st.text_area("What do you need to know?", help="The pro gets this by mail; the clock stops.")
-    if _post("Send the question"):
+    question, posted = _asked(
+        "What do you need to know?", "Send the question", "The clock stops until the pro answers."
+    )
+    if posted:
         _act(
             lambda: triage.ask_pro(visit.desk, visit.person, it.report["report_id"], question),
             "The question is on its way; the clock stands still.",
@@ -93,12 +92,9 @@ def ask(visit: Visit, it: Claim) -> None:
 @st.dialog("Withdraw the report", width="medium")
 def withdraw(visit: Visit, it: Claim) -> None:
     """The pro takes the report back."""
-    reason = st.text_area("Why does the pro take it back?")
-    if _post("Withdraw"):
-        _act(
-            lambda: triage.withdraw(visit.desk, visit.person, it.report["report_id"], reason),
-            "Withdrawn.",
-        )
+    reason, posted = _asked("Why does the pro take it back?", "Withdraw")
+    if posted:
+        _act(lambda: triage.withdraw(visit.desk, visit.person, it.report["report_id"], reason), "Withdrawn.")
 
 
 @st.dialog("Release the approval", width="medium")
@@ -106,7 +102,7 @@ def second(visit: Visit, it: Claim, key: str) -> None:
     """The second approval above the limit."""
     amount = words.money(it.report["proposed_amount"], it.report["currency"])
     st.markdown(f"Release **{amount}**, proposed by {words.plain(it.report['proposed_by_name'])}.")
-    if _post("Release"):
+    if _posted("Release"):
         _try(
             lambda: (
                 decisions.second_approval(
@@ -123,8 +119,8 @@ def second(visit: Visit, it: Claim, key: str) -> None:
 @st.dialog("Send back to the queue", width="medium")
 def send_back(visit: Visit, it: Claim) -> None:
     """The second person does not agree."""
-    reason = st.text_area("Why?")
-    if _post("Send back"):
+    reason, posted = _asked("Why?", "Send back")
+    if posted:
         _act(
             lambda: decisions.send_back(visit.desk, visit.person, it.report["report_id"], reason),
             "Sent back to the queue.",
@@ -134,8 +130,8 @@ def send_back(visit: Visit, it: Claim) -> None:
 @st.dialog("Undo the approval", width="medium")
 def undo(visit: Visit, it: Claim) -> None:
     """Takes the credit back while all of it is there."""
-    reason = st.text_area("Why?", help="The pro is told.")
-    if _post("Undo"):
+    reason, posted = _asked("Why?", "Undo", "The pro is told.")
+    if posted:
         _stay(
             lambda: decisions.undo(visit.desk, visit.person, it.report["report_id"], reason),
             "Undone: the claim is open again.",
@@ -145,8 +141,8 @@ def undo(visit: Visit, it: Claim) -> None:
 @st.dialog("Reopen (appeal)", width="medium")
 def reopen(visit: Visit, it: Claim) -> None:
     """A new round, judged by another person."""
-    reason = st.text_area("What is new?")
-    if _post("Reopen"):
+    reason, posted = _asked("What is new?", "Reopen")
+    if posted:
         _stay(
             lambda: triage.reopen(visit.desk, visit.person, it.report["report_id"], reason),
             "Reopened, with a new deadline.",
@@ -160,7 +156,7 @@ def card(visit: Visit, it: Claim) -> None:
     st.markdown(
         f"**{left}** of this credit is unspent. It goes back to the payments behind it, newest first."
     )
-    if _post("Request the card refund"):
+    if _posted("Request the card refund"):
         _stay(
             lambda: card_refunds.request(visit.desk, visit.person, it.report["report_id"]),
             "Requested: the money is held until the processor answers.",
@@ -170,7 +166,15 @@ def card(visit: Visit, it: Claim) -> None:
 # -- posting --------------------------------------------------------------------------------------------
 
 
-def _post(label: str) -> bool:
+def _asked(question: str, label: str, hint: str = "") -> tuple[str, bool]:
+    """A line to fill and the button that posts it; Enter in the line posts too."""
+    with st.form(f"ask-{label}", border=False):
+        text = st.text_input(question, placeholder=hint, max_chars=2000)
+        posted = st.form_submit_button(label, type="primary")
+    return text, posted
+
+
+def _posted(label: str) -> bool:
     return st.button(label, type="primary", shortcut="Enter", key=f"post-{label}")
 
 

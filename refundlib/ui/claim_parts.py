@@ -176,9 +176,8 @@ def _money(visit: Visit, it: Claim) -> None:
         amount = words.money(refund["amount"], refund["currency"])
         why = f": {words.plain(refund['failure_reason'])}" if refund["failure_reason"] else ""
         when = words.moment(refund["requested_at"], visit.person)
-        st.markdown(
-            f"Card refund {words.plain(refund['card_refund_id'])}: {amount}, {when}, **{refund['state']}**{why}"
-        )
+        name = words.plain(refund["card_refund_id"])
+        st.markdown(f"Card refund {name}: {amount}, asked for {when}, **{refund['state']}**{why}")
 
 
 def _mail(visit: Visit, it: Claim) -> None:

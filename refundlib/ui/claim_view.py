@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import streamlit as st
 
+from refundlib.domain.eligibility import CHECK_OF_REASON, Check
 from refundlib.domain.errors import NotFound
 from refundlib.domain.money import format_money
 from refundlib.domain.statistics import wilson
@@ -16,7 +17,12 @@ from refundlib.ui.shell import Visit, refusals, show_told, tell
 
 PANEL_PIXELS: Final = 470
 _OPEN: Final = ("open", "waiting_on_pro")
-_STATUS_COLOURS: Final = {"pass": "green", "fail": "red", "unsure": "orange", "not_applicable": "gray"}
+_OWN: Final = frozenset(CHECK_OF_REASON.values())
+_STATUS_COLOURS: Final[dict[str, Any]] = {
+    "pass": "green",
+    "fail": "red",
+    "unsure": "orange",
+}
 
 
 def show(visit: Visit) -> None:
@@ -150,19 +156,20 @@ def _bubble(visit: Visit, it: Claim, message: dict[str, Any]) -> conversation.It
 def _checklist(it: Claim) -> None:
     advice = words.RECOMMENDS[it.assessment.recommendation]
     st.markdown(f"**We advise: {advice}.** {words.plain(it.assessment.headline)}")
-    for check in it.assessment.checks:
+    own_first = sorted(it.assessment.checks, key=lambda check: check.id not in _OWN)
+    for check in own_first:
         if check.status != "not_applicable":
             _check(it, check)
 
 
-def _check(it: Claim, check: Any) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+def _check(it: Claim, check: Check) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         st.badge(
             f"{words.MARKS[check.status]} {check.clause}",
-            color=_STATUS_COLOURS[check.status],  # type: ignore[arg-type]
-            help=it.policy.clause(check.clause),
+            color=_STATUS_COLOURS[check.status],
+            help=f"{words.CHECKS[check.id]}. {it.policy.clause(check.clause)}",
         )
-        st.markdown(f"{words.CHECKS[check.id]}: {words.plain(check.why)}", width="stretch")
+        st.markdown(words.plain(check.why), width="stretch")
         if any(evidence.message_id for evidence in check.evidence):
             st.button(
                 "Show",
@@ -179,15 +186,15 @@ def _focus(check_id: str) -> None:
 
 
 def _facts(visit: Visit, it: Claim) -> None:
-    st.divider()
     report, lead, customer = it.report, it.facts["lead"], it.facts["customer"]
+    phone = words.plain(customer["phone"]) or "no phone number"
     if it.changes:
         _changes(it)
     lines = [
         f"**Lead** {words.plain(lead['lead_id'])} · {lead['kind']} · {words.plain(lead['category'])} · "
         f"zip {words.plain(lead['zip'])}",
         f"“{words.plain(lead['description'])}”",
-        f"**Customer** {words.plain(customer['name'])} · {words.plain(customer['phone']) or 'no phone number'}",
+        f"**Customer** {words.plain(customer['name'])} · {phone}",
         f"**Charged** {words.moment(report['charged_at'], visit.person)} · **reported** "
         f"{words.moment(report['reported_at'], visit.person)} by {report['channel']}",
     ]

@@ -19,7 +19,7 @@ _STATES: Final = {
     "decided": "Decided",
 }
 _WHOSE: Final = {"mine": "mine", "free": "unassigned"}
-_DOTS: Final = {"late": "🔴 late", "soon": "🟠 soon", "waiting": "⏸ paused", "calm": ""}
+_DOTS: Final = {"late": "● late", "soon": "◐ soon", "waiting": "paused", "calm": ""}
 _AMOUNTS: Final = {"small": "up to $10", "middle": "$10 to $30", "large": "above $30"}
 _RANGES: Final = {"small": (None, 1000), "middle": (1001, 3000), "large": (3001, None)}
 _ROW_PIXELS: Final = 35

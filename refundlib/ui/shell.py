@@ -26,6 +26,7 @@ PAGES: Final = (
     ("queue", "Queue", ":material/inbox:", "read_queue"),
     ("claim", "Claim", ":material/balance:", "read_claim"),
     ("lead", "Lead", ":material/person_search:", "read_lead"),
+    ("metrics", "Metrics", ":material/monitoring:", "read_metrics"),
     ("mail", "Mail", ":material/mail:", "read_mail"),
 )
 # Reached from a claim, never by themselves.

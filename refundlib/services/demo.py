@@ -1,0 +1,106 @@
+"""`refunds demo-data`: the demo marketplace through the import's own door, then a few claims half done."""
+
+import csv
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from refundlib.demo.market import Scale, rows
+from refundlib.domain.errors import Refusal, WrongState
+from refundlib.domain.exchange import TABLES
+from refundlib.domain.people import Person
+from refundlib.services import decisions, triage
+from refundlib.services.desk import Desk
+from refundlib.services.importing import import_folder
+from refundlib.services.importing.folder import Progress
+from refundlib.services.people import save_person
+from refundlib.services.queue import Filters, page
+
+PEOPLE: Final = (
+    ("dana", "Dana Reyes", "support", "America/New_York"),
+    ("eli", "Eli Novak", "support", "America/Chicago"),
+    ("mo", "Mo Haddad", "manager", "America/New_York"),
+    ("noor", "Noor Aziz", "manager", "America/Los_Angeles"),
+    ("fin", "Fin Larsen", "finance", "UTC"),
+    ("ada", "Ada Okoye", "admin", "UTC"),
+    ("vic", "Vic Marsh", "viewer", "UTC"),
+)
+_SETUP: Final = Person("demo-data", "The demo data", frozenset({"admin"}))
+WAITING: Final = 6
+PROPOSED: Final = 4
+
+
+@dataclass(frozen=True)
+class DemoLoaded:
+    """What was loaded, by file."""
+
+    counts: dict[str, int]
+
+
+def load_demo(
+    desk: Desk,
+    *,
+    charges: int,
+    seed: int,
+    as_of: datetime,
+    progress: Progress = lambda _step, _done, _total: None,
+) -> DemoLoaded:
+    """Loads the demo marketplace as of a moment. The desk must be opened with the owner's rights.
+
+    Raises WrongState when another demo is there already; the same one again changes nothing.
+    """
+    scale = Scale(charges, seed, as_of.astimezone(UTC).replace(microsecond=0))
+    then = replace(desk, clock=lambda: scale.as_of)
+    with _written(scale, progress) as folder:
+        try:
+            counts = import_folder(then, folder, progress=progress).counts
+        except Refusal as refusal:
+            raise WrongState(
+                "Other demo data is there already: demo data is loaded once, into a database without it. "
+                "Choose another REFUNDS_HOME or database for another demo."
+            ) from refusal
+    for person_id, name, role, time_zone in PEOPLE:
+        save_person(then, _SETUP, person_id, name, [role], True, time_zone)
+    if counts["reports"]:
+        _half_done(then)
+    return DemoLoaded(counts)
+
+
+@contextmanager
+def _written(scale: Scale, progress: Progress) -> Iterator[Path]:
+    """The demo as a folder in the exchange format, row by row, removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix="refund-desk-demo-") as name, ExitStack() as files:
+        folder = Path(name)
+        writers: dict[str, Any] = {}
+        for table in TABLES[:-1]:
+            file = files.enter_context((folder / table.file).open("w", newline="", encoding="utf-8"))
+            columns = [column.name for column in table.columns if not column.optional]
+            writers[table.name] = csv.DictWriter(file, columns, lineterminator="\n")
+            writers[table.name].writeheader()
+        done = 0
+        for file_name, row in rows(scale):
+            writers[file_name].writerow(row)
+            if file_name == "charges":
+                done += 1
+                if done % 1000 == 0:
+                    progress("making charges", done, scale.charges)
+        files.close()
+        yield folder
+
+
+def _half_done(desk: Desk) -> None:
+    """Some claims wait on their pro, some for a second approval."""
+    dana = Person("dana", "Dana Reyes", frozenset({"support"}))
+    early = replace(desk, clock=lambda: desk.clock() - timedelta(minutes=20))
+    open_rows = page(desk, dana, Filters(recommendation="review"), limit=200).rows
+    for row in open_rows[len(open_rows) // 4 :: max(1, len(open_rows) // 8)][:WAITING]:
+        triage.ask_pro(
+            early, dana, row["report_id"], "Could you tell us when you called, and what you heard?"
+        )
+    large = page(desk, dana, Filters(recommendation="approve", amount_from=3001), limit=PROPOSED).rows
+    for row in large:
+        decisions.decide(early, dana, row["report_id"], "approve", idempotency_key=f"demo-{row['report_id']}")

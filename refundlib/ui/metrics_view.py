@@ -105,7 +105,7 @@ def _category_table(rows: list[dict[str, Any]]) -> None:
 
 
 def _sla(visit: Visit, from_date: date, to_date: date) -> None:
-    rows = metrics(visit.desk, visit.person, "sla", from_date, to_date + timedelta(days=7), "week")["rows"]
+    rows = metrics(visit.desk, visit.person, "sla", from_date, to_date, "week")["rows"]
     counts = queue.counters(visit.desk, visit.person)
     frame = _frame(rows)
     met = 1 - frame["k"].sum() / frame["n"].sum() if len(frame) else None

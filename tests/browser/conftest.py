@@ -1,0 +1,120 @@
+"""A running desk on a fresh database, a real mail server, and a Chromium."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Message
+
+from refundlib.config import Settings
+from refundlib.launch import is_healthy
+from refundlib.services.desk import Desk
+from tests.conftest import Clock, opened_desk
+from tests.market import Market
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+_BROWSERS = ("chromium", "google-chrome", "google-chrome-stable", "chromium-browser")
+START_SECONDS = 60
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """An installed Chromium: Playwright's own may not be there to download."""
+    found = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    assert found, "The browser tests need Chromium; `make chromium` says how to get it."
+    arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+    return {**browser_type_launch_args, "executable_path": found, "args": arguments}
+
+
+@pytest.fixture(scope="session")
+def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
+    """The size of a small desktop screen."""
+    return {**browser_context_args, "viewport": {"width": 1440, "height": 900}}
+
+
+class Inbox(Message):
+    """Keeps every mail the server accepted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mails: list[Any] = []
+
+    def handle_message(self, message: Any) -> None:
+        """Called by the server's thread."""
+        self.mails.append(message)
+
+
+@dataclass
+class MailServer:
+    """A real SMTP server of this process."""
+
+    url: str
+    inbox: Inbox
+
+
+@pytest.fixture
+def mail_server() -> Iterator[MailServer]:
+    """A mail server that accepts everything."""
+    inbox = Inbox()
+    controller = Controller(inbox, hostname="127.0.0.1", port=free_port())
+    controller.start()
+    yield MailServer(f"smtp://127.0.0.1:{controller.port}", inbox)
+    controller.stop()
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Served:
+    """A desk that is served: its address, and the market behind it."""
+
+    url: str
+    market: Market
+
+
+@pytest.fixture
+def served(market: Market, database_url: str, tmp_path: Path) -> Iterator[Served]:
+    """The app, freshly started on the test's database: no page was opened before."""
+    port = free_port()
+    environment = {**os.environ, "REFUNDS_DATABASE_URL": database_url, "REFUNDS_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), f"--server.port={port}"]
+    with (tmp_path / "app.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        try:
+            _wait_for(port, process)
+            yield Served(f"http://127.0.0.1:{port}", market)
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not is_healthy(port):
+        assert process.poll() is None, "the app ended while it started"
+        assert time.monotonic() < deadline, "the app did not start in time"
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def mailing_desk(
+    database_url: str, clock: Clock, settings: Settings, mail_server: MailServer
+) -> Iterator[Desk]:
+    """A desk that hands its mail to the mail server."""
+    chosen = settings.model_copy(update={"smtp_url": mail_server.url})
+    with opened_desk(database_url, clock, chosen) as desk:
+        yield desk

@@ -20,9 +20,9 @@ def main(path: Path) -> None:
         right, wrong, missed = (counts[source, *key] for key in ((True, True), (False, True), (True, False)))
         precision = f"{right / (right + wrong):.3f}" if right + wrong else "–"
         recall = f"{right / (right + missed):.3f}" if right + missed else "–"
-        print(
-            f"{source:28} precision {precision:>5} ({right} of {right + wrong})  recall {recall:>5} ({right} of {right + missed})"
-        )
+        found = f"precision {precision:>5} ({right} of {right + wrong})"
+        told = f"{found}  recall {recall:>5} ({right} of {right + missed})"
+        sys.stdout.write(f"{source:28} {told}\n")
 
 
 if __name__ == "__main__":

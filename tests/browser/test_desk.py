@@ -1,4 +1,4 @@
-"""The desk in a real Chromium: a first claim decided, two people at once, and nothing for who is signed out."""
+"""The desk in a real Chromium: a first claim, two people at once, nothing for who is signed out."""
 
 from datetime import UTC, datetime
 
@@ -29,7 +29,7 @@ def test_first_claim(
     mail_server: MailServer,
     clock: Clock,
 ) -> None:
-    """Sign in, take the next claim, see chat and checklist side by side, approve: money, audit and mail are there."""
+    """Sign in, take the next claim, see chat and checklist side by side, approve: all is there."""
     report = served.market.claim(people["eli"])
     page.goto(served.url)
     sign_in(page, "Dana")
@@ -85,7 +85,7 @@ def test_two_people_one_refund(browser: Browser, served: Served, people: dict[st
 
 @pytest.mark.parametrize("path", ["queue", "claim?claim={report}", "lead?lead=lead-a", "metrics", "mail", ""])
 def test_signed_out_sees_nothing(page: Page, served: Served, people: dict[str, Person], path: str) -> None:
-    """A deep link on a freshly started server, signed out, shows the sign-in and no data; then it leads there."""
+    """A deep link on a freshly started server, signed out, shows no data; then it leads there."""
     report = served.market.claim(people["eli"])
     page.goto(f"{served.url}/{path.format(report=report)}")
     expect(page.get_by_role("button", name="Continue as Dana")).to_be_visible(timeout=30_000)

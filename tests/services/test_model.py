@@ -46,8 +46,16 @@ class Model:
     def balance(self) -> int:
         return sum(lot[2] for lot in self.lots)
 
-    def pay(self, name: str, amount: int) -> None:
+    def credit(self, name: str, amount: int) -> None:
         self.lots.append([name, amount, amount])
+
+    def pay(self, name: str, amount: int) -> None:
+        """A payment brings up what waits for cover: as it is, and once more with the new money."""
+        self.retry()
+        self.credit(name, amount)
+        self.retry()
+
+    def retry(self) -> None:
         for charge, price in list(self.waiting.items()):
             if price <= self.balance:
                 del self.waiting[charge]
@@ -124,7 +132,7 @@ class DeskAgainstModel(RuleBasedStateMachine):
         lot = self.market.one(
             "SELECT 'refund:' || standing_decision_id FROM refunds.reports WHERE report_id = :r", r=report
         )
-        self.model.pay(lot, amount)
+        self.model.credit(lot, amount)
         return (report, charge, lot)
 
     @rule(charge=consumes(charges))

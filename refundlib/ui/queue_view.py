@@ -101,9 +101,6 @@ def _filters(visit: Visit) -> queue.Filters:
             placeholder="id, pro, customer, phone",
             on_change=_first_page,
         )
-        st.button(
-            "Search field (F2)", shortcut="F2", type="tertiary", help="Type in the search field, then Enter."
-        )
     low, high = _RANGES[amount] if amount else (None, None)
     return queue.Filters(first or "open", reason, category, recommends, whose, low, high, search or None)
 

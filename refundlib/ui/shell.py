@@ -107,7 +107,18 @@ def _person(desk: Desk) -> Person | None:
 def _who(person: Person) -> None:
     with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
         st.caption(f"demo · {person.name} ({', '.join(sorted(person.roles))}) · {person.time_zone}")
+        if st.button("Keys", type="tertiary", shortcut="H", icon=":material/keyboard:"):
+            _keys()
         st.button("Sign out", type="tertiary", on_click=sign_in.sign_out, icon=":material/logout:")
+
+
+@st.dialog("Keys")
+def _keys() -> None:
+    """What the keyboard does."""
+    st.markdown(
+        "**N** take the next claim · **A** approve or release · **D** deny or send back  \n"
+        "**I** ask the pro · **Enter** posts in a dialog · **Esc** leaves it · **H** shows this"
+    )
 
 
 def guard(name: str, command: str) -> Visit:

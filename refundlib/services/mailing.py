@@ -5,7 +5,6 @@ yes and our note of it leaves a mail that is handed over again when its lease en
 can tell that it is the same. A mail is never called sent unless the server accepted it.
 """
 
-import re
 import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -16,6 +15,7 @@ from sqlalchemy import Connection
 
 from refundlib.db.queries import queries
 from refundlib.domain.errors import BadFigure, MailDelayed, MailRefused, NotFound
+from refundlib.domain.masking import HIDDEN, mask_text
 from refundlib.domain.people import VIEWER, Person
 from refundlib.services.desk import Desk, Letter, command
 from refundlib.services.work import Work
@@ -273,21 +273,12 @@ def status_of(row: Mapping[str, Any], *, server_is_set: bool) -> str:
     return "being sent" if row["attempts"] else "queued"
 
 
-_ADDRESS: Final = re.compile(r"[^\s<>@,;:]+@[^\s<>@,;:]+")
-_PHONE: Final = re.compile(r"\+?\d[\d\s().-]{7,}\d")
-_HIDDEN: Final = "•••"
-
-
 def _masked(row: Row) -> Row:
     """The mail for a viewer: no name, no address, no number that could be a phone's."""
-    texts: Row = {key: _mask_text(row[key], row["to_name"]) for key in ("subject", "body") if key in row}
+    texts: Row = {key: mask_text(row[key], row["to_name"]) for key in ("subject", "body") if key in row}
     status = row["status"]
     if row["last_error"]:  # the server's words, mostly with the address in them
         status = status.partition(": ")[0]
-    hidden = {"to_name": _HIDDEN, "to_address": _HIDDEN, "status": status, "last_error": None}
+    hidden = {"to_name": HIDDEN, "to_address": HIDDEN, "status": status, "last_error": None}
     return {**row, **texts, **hidden}
 
-
-def _mask_text(text: str, name: str) -> str:
-    without_name = text.replace(name, _HIDDEN) if name else text
-    return _PHONE.sub(_HIDDEN, _ADDRESS.sub(_HIDDEN, without_name))

@@ -281,4 +281,3 @@ def _masked(row: Row) -> Row:
         status = status.partition(": ")[0]
     hidden = {"to_name": HIDDEN, "to_address": HIDDEN, "status": status, "last_error": None}
     return {**row, **texts, **hidden}
-

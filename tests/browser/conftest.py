@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -12,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.handlers import Message
 
 from refundlib.config import Settings
 from refundlib.launch import is_healthy
 from refundlib.services.desk import Desk
 from tests.conftest import Clock, opened_desk
+from tests.mail import server
+from tests.mail.server import MailServer, free_port
 from tests.market import Market
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -41,41 +40,11 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
     return {**browser_context_args, "viewport": {"width": 1440, "height": 900}}
 
 
-class Inbox(Message):
-    """Keeps every mail the server accepted."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.mails: list[Any] = []
-
-    def handle_message(self, message: Any) -> None:
-        """Called by the server's thread."""
-        self.mails.append(message)
-
-
-@dataclass
-class MailServer:
-    """A real SMTP server of this process."""
-
-    url: str
-    inbox: Inbox
-
-
 @pytest.fixture
 def mail_server() -> Iterator[MailServer]:
     """A mail server that accepts everything."""
-    inbox = Inbox()
-    controller = Controller(inbox, hostname="127.0.0.1", port=free_port())
-    controller.start()
-    yield MailServer(f"smtp://127.0.0.1:{controller.port}", inbox)
-    controller.stop()
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    with server.mail_server() as started:
+        yield started
 
 
 @dataclass

@@ -58,7 +58,7 @@ def test_first_claim(
     )
     clock.now = datetime.now(UTC)
     send_due(mailing_desk)
-    (mail,) = mail_server.inbox.mails
+    (mail,) = mail_server.rules.mails
     assert "$25.00" in mail.get_payload(decode=True).decode()
     assert market.one("SELECT state FROM refunds.outbox") == "sent"
     assert check(market.owner)["ok"]

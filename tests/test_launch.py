@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def home() -> Iterator[Path]:
     """A data folder the server's user can get to."""
     with tempfile.TemporaryDirectory(prefix="refund-desk-run-") as folder:
-        os.chmod(folder, 0o755)
+        Path(folder).chmod(0o755)
         yield Path(folder) / "home"
 
 

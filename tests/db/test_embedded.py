@@ -1,6 +1,5 @@
 """The embedded PostgreSQL: shared by its users, stopped by the last, back after any kind of end."""
 
-import os
 import signal
 import stat
 import subprocess
@@ -23,7 +22,7 @@ from refundlib.domain.errors import DatabaseDown
 def home() -> Iterator[Path]:
     """A data folder the server's user can get to."""
     with tempfile.TemporaryDirectory(prefix="refund-desk-home-") as folder:
-        os.chmod(folder, 0o755)
+        Path(folder).chmod(0o755)
         yield Path(folder) / "home"
 
 

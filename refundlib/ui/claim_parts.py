@@ -11,6 +11,7 @@ from refundlib.services.claims import Claim
 from refundlib.services.mailing import mails
 from refundlib.ui import words
 from refundlib.ui.shell import Visit
+from refundlib.ui.text import quiet
 
 _PARTS: Final = ("Pro’s history", "Same lead and customer", "Timeline", "Money", "Mail", "Facts on file")
 _ACTIONS: Final = {
@@ -82,7 +83,7 @@ def show(visit: Visit, it: Claim) -> None:
 
 def _history(visit: Visit, it: Claim) -> None:
     history = it.history
-    st.caption(
+    quiet(
         f"{history['charges']} charges, {history['reported']} reported, {history['refunded']} refunded. "
         f"The newest reports of {it.facts['pro']['name']}:"
     )
@@ -106,15 +107,15 @@ def _others(visit: Visit, it: Claim) -> None:
         }
         for row in it.lead_charges
     ]
-    st.caption("Charged for this lead:")
+    quiet("Charged for this lead:")
     st.dataframe(pd.DataFrame(rows), hide_index=True)
-    st.caption("Other reports about this customer:")
+    quiet("Other reports about this customer:")
     _reports(visit, it.customer_reports, "No other report is about this customer.")
 
 
 def _reports(visit: Visit, rows: list[dict[str, Any]], none: str) -> None:
     if not rows:
-        st.caption(none)
+        quiet(none)
         return
     frame = pd.DataFrame(
         [
@@ -135,7 +136,7 @@ def _reports(visit: Visit, rows: list[dict[str, Any]], none: str) -> None:
 
 def _timeline(visit: Visit, it: Claim) -> None:
     if not it.timeline:
-        st.caption("Nothing is on record yet.")
+        quiet("Nothing is on record yet.")
         return
     rows = [
         {
@@ -157,7 +158,7 @@ def _values(values: dict[str, Any] | None) -> str:
 
 def _money(visit: Visit, it: Claim) -> None:
     if not it.entries:
-        st.caption("The ledger has nothing of this claim yet.")
+        quiet("The ledger has nothing of this claim yet.")
         return
     rows = [
         {
@@ -183,7 +184,7 @@ def _money(visit: Visit, it: Claim) -> None:
 def _mail(visit: Visit, it: Claim) -> None:
     rows = mails(visit.desk, visit.person, report_id=it.report["report_id"])
     if not rows:
-        st.caption("No mail was written about this claim yet.")
+        quiet("No mail was written about this claim yet.")
     for row in rows:
         subject, status = words.plain(row["subject"]), words.plain(row["status"])
         st.markdown(f"{words.moment(row['created_at'], visit.person)} · **{subject}** · {status}")
@@ -191,7 +192,7 @@ def _mail(visit: Visit, it: Claim) -> None:
 
 def _file(visit: Visit, it: Claim) -> None:
     taken = words.moment(it.report["taken_at"], visit.person)
-    st.caption(f"Frozen {taken}; SHA-256 {it.report['sha256']}")
+    quiet(f"Frozen {taken}; SHA-256 {it.report['sha256']}")
     for path, then, now in it.changes:
         st.markdown(f"{words.plain(path)}: was {words.plain(then)}, now {words.plain(now)}")
     st.json(it.facts, expanded=1)

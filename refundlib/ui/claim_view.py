@@ -14,6 +14,7 @@ from refundlib.services import claims, triage
 from refundlib.services.claims import Claim
 from refundlib.ui import claim_dialogs, claim_parts, conversation, words
 from refundlib.ui.shell import Visit, refusals, show_told, tell
+from refundlib.ui.text import quiet
 
 PANEL_PIXELS: Final = 470
 _OPEN: Final = ("open", "waiting_on_pro")
@@ -270,13 +271,13 @@ def _decide_buttons(visit: Visit, it: Claim) -> None:
     elif not other:
         st.button("Take", on_click=_take, args=(visit, it), help="So that nobody else works on it")
     if other:
-        st.caption(f"{it.report['holder_name']} works on this claim now.")
+        quiet(f"{words.plain(it.report['holder_name'])} works on this claim now.")
 
 
 def _second_buttons(visit: Visit, it: Claim) -> None:
     amount = format_money(it.report["proposed_amount"], it.report["currency"])
     who = it.report["proposed_by_name"]
-    st.caption(f"{who} proposes {amount}: {it.report['proposal_note'] or 'no note'}.")
+    quiet(f"{who} proposes {amount}: {words.plain(it.report['proposal_note'] or 'no note')}.")
     if visit.may("second_approval"):
         mine = it.report["proposed_by"] == visit.person.person_id
         if st.button(

@@ -9,6 +9,7 @@ from refundlib.services import leads
 from refundlib.services.leads import Lead
 from refundlib.ui import conversation, words
 from refundlib.ui.shell import Visit, refusals
+from refundlib.ui.text import quiet
 
 
 def show(visit: Visit) -> None:
@@ -40,7 +41,7 @@ def _head(visit: Visit, it: Lead) -> None:
 
 def _charges(visit: Visit, it: Lead) -> None:
     if not it.charges:
-        st.caption("Nobody was charged for this lead.")
+        quiet("Nobody was charged for this lead.")
         return
     frame = pd.DataFrame(
         [
@@ -62,7 +63,7 @@ def _charges(visit: Visit, it: Lead) -> None:
 
 def _conversations(visit: Visit, it: Lead) -> None:
     if not it.pros:
-        st.caption("No conversation is on file.")
+        quiet("No conversation is on file.")
         return
     names = {pro["pro_id"]: pro["pro_name"] for pro in it.pros}
     chosen = st.segmented_control(

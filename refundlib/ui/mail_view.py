@@ -6,6 +6,7 @@ import streamlit as st
 from refundlib.services import mailing
 from refundlib.ui import words
 from refundlib.ui.shell import Visit, refusals
+from refundlib.ui.text import quiet
 
 _STATES = {"queued": "Waiting", "sent": "Sent", "refused": "Refused", "historic": "Historic"}
 
@@ -75,6 +76,6 @@ def _letter(visit: Visit, mail_id: int) -> None:
     mail = mailing.mail(visit.desk, visit.person, mail_id)
     with st.container(border=True):
         st.markdown(f"**{words.plain(mail['subject'])}**")
-        st.caption(f"To {words.plain(mail['to_name'])} · {words.plain(mail['to_address'])}")
+        st.text(f"To {mail['to_name']} · {mail['to_address']}")  # as text: Markdown would make a link of it
         st.code(mail["body"], language=None, wrap_lines=True)
-        st.caption(words.plain(mail["status"]))
+        quiet(words.plain(mail["status"]))

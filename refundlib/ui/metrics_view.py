@@ -13,6 +13,7 @@ from refundlib.services import queue
 from refundlib.services.metrics import maturing_from, metrics, newest_charge
 from refundlib.ui import charts, words
 from refundlib.ui.shell import Visit, refusals
+from refundlib.ui.text import quiet
 
 _MONTHS = {"6": "6 months", "12": "12 months", "24": "24 months"}
 
@@ -33,7 +34,7 @@ def show(visit: Visit) -> None:
         to_date = last + timedelta(days=1)
         from_date = _first_of_month(last, int(months or "12"))
         if visit.person.roles == {SUPPORT}:
-            st.caption("Your own decisions.")
+            quiet("Your own decisions.")
         else:
             _refund_rate(visit, from_date, to_date)
         _sla(visit, from_date, to_date)
@@ -66,7 +67,7 @@ def _refund_rate(visit: Visit, from_date: date, to_date: date) -> None:
     frame = _frame(by_month)
     frame["maturing"] = frame["key"] >= young
     st.markdown(f"#### {_rate_in_words(frame)}")
-    st.caption("Charges with a standing refund, by month. Pale months can still be reported; 95 % intervals.")
+    quiet("Charges with a standing refund, by month. Pale months can still be reported; 95 % intervals.")
     left, right = st.columns([2, 1])
     with left:
         st.plotly_chart(charts.rate_by_month(frame), key="rate", config={"displayModeBar": False})
@@ -113,7 +114,7 @@ def _sla(visit: Visit, from_date: date, to_date: date) -> None:
     late = f":red[**{counts['late']} late**]" if counts["late"] else "none late"
     st.markdown(f"Now: {counts['open']} open, {late}, {counts['soon']} under 6 h.")
     st.page_link(
-        "pages/queue.py", label="Open the late ones", icon=":material/alarm:", query_params={"state": "late"}
+        "pages/queue.py", label="Open the late ones", icon=":material/alarm:", query_params={"state": "Late"}
     )
     if not len(frame):
         return
@@ -129,12 +130,12 @@ def _sla_in_words(met: float | None) -> str:
 def _reversals(visit: Visit, from_date: date, to_date: date) -> None:
     rows = metrics(visit.desk, visit.person, "payout_reversals", from_date, to_date, "month")["rows"]
     if not rows:
-        st.caption("No card refund was submitted in this period.")
+        quiet("No card refund was submitted in this period.")
         return
     frame = _frame(rows).assign(maturing=False)
     share = frame["k"].sum() / frame["n"].sum()
     st.markdown(f"#### {share:.1%} of card refunds came back: {frame['k'].sum()} of {frame['n'].sum()}")
-    st.caption("Card refunds that failed or were reversed, by month of submission.")
+    quiet("Card refunds that failed or were reversed, by month of submission.")
     st.plotly_chart(charts.rate_by_month(frame), key="reversals", config={"displayModeBar": False})
     _behind("payout reversals by month", rows)
 

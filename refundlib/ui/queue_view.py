@@ -9,6 +9,7 @@ from refundlib.services import queue, triage
 from refundlib.services.claims import seconds_left
 from refundlib.ui import words
 from refundlib.ui.shell import Visit, refusals, show_told, tell
+from refundlib.ui.text import quiet
 
 _STATES: Final = {
     "open": "All",
@@ -147,7 +148,7 @@ def _table(visit: Visit, found: queue.Page, filters: queue.Filters) -> None:
             "": st.column_config.TextColumn(width=80),
         },
     )
-    st.caption("Click a row to open its claim.")
+    quiet("Click a row to open its claim.")
     _turn_page(found)
     if cells := chosen["selection"]["cells"]:
         # A fresh table when we come back: the old selection would open the claim again.

@@ -20,6 +20,7 @@ from refundlib.services.desk import Desk
 from refundlib.services.people import person as find_person
 from refundlib.ui import sign_in
 from refundlib.ui.desk import desk as open_desk
+from refundlib.ui.text import quiet
 
 # Name, title, icon and the command a person must be allowed to see the page in the navigation.
 PAGES: Final = (
@@ -106,7 +107,7 @@ def _person(desk: Desk) -> Person | None:
 
 def _who(person: Person) -> None:
     with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
-        st.caption(f"demo · {person.name} ({', '.join(sorted(person.roles))}) · {person.time_zone}")
+        quiet(f"demo · {person.name} ({', '.join(sorted(person.roles))}) · {person.time_zone}")
         if st.button("Keys", type="tertiary", shortcut="H", icon=":material/keyboard:"):
             _keys()
         st.button("Sign out", type="tertiary", on_click=sign_in.sign_out, icon=":material/logout:")

@@ -7,6 +7,7 @@ import streamlit as st
 from refundlib.config import is_loopback
 from refundlib.services.desk import Desk
 from refundlib.services.people import people
+from refundlib.ui.text import quiet
 from refundlib.ui.words import plain
 
 _PERSON: Final = "person_id"
@@ -60,7 +61,7 @@ def _card(row: dict[str, Any]) -> None:
     with st.container(border=True):
         st.markdown(f"**{plain(row['name'])}**")
         roles = row["roles"]
-        st.caption(" · ".join(f"{role}: {_DEEDS[role]}" for role in roles))
+        quiet(" · ".join(f"{role}: {_DEEDS[role]}" for role in roles))
         st.button(
             f"Continue as {plain(row['name'].split()[0])}",
             key=f"sign-in-{row['person_id']}",

@@ -95,3 +95,25 @@ def test_signed_out_sees_nothing(page: Page, served: Served, people: dict[str, P
     if path.startswith("claim"):
         sign_in(page, "Dana")
         expect(page.get_by_text("We advise: approve.")).to_be_visible(timeout=20_000)
+
+
+def test_filters_live_in_the_address(page: Page, served: Served, people: dict[str, Person]) -> None:
+    """A shared address opens the same list, also when its reader has to sign in first."""
+    served.market.claim(people["eli"])
+    page.goto(f"{served.url}/?state=Waiting")
+    sign_in(page, "Dana")
+    expect(page.get_by_text("No report matches these filters")).to_be_visible(timeout=20_000)
+    page.get_by_text("All", exact=True).click()
+    expect(page.get_by_test_id("stDataFrame")).to_be_visible(timeout=20_000)
+    page.get_by_text("Late", exact=True).click()
+    page.wait_for_url("**/?state=Late")
+
+
+def test_metrics_open_the_late_claims(page: Page, served: Served, people: dict[str, Person]) -> None:
+    """The figure of late claims leads to their list. (The tests' clock is in March: all are late.)"""
+    served.market.claim(people["eli"])
+    page.goto(f"{served.url}/metrics")
+    sign_in(page, "Mo")
+    page.get_by_role("link", name="Open the late ones").click(timeout=20_000)
+    page.wait_for_url("**/*state=Late")
+    expect(page.get_by_test_id("stDataFrame")).to_be_visible(timeout=20_000)

@@ -1,0 +1,151 @@
+"""Each page, run by itself as each kind of reader: it shows what it should, and a refusal is a sentence."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from refundlib.domain.people import Person
+from refundlib.services.decisions import decide
+from refundlib.services.desk import Desk
+from refundlib.ui import desk as ui_desk
+from tests.market import Market
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ROOT / "pages"
+People = dict[str, Person]
+
+
+@pytest.fixture(autouse=True)
+def desk_of_the_test(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pages open the test's desk."""
+    ui_desk.desk.clear()
+    monkeypatch.setattr(ui_desk, "open_desk_for_app", lambda: desk)
+
+
+def run(name: str, person_id: str, **params: str) -> AppTest:
+    """A page after one run, as a person who came through app.py."""
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+    at.switch_page(f"pages/{name}.py")
+    at.session_state["through_app"] = True
+    at.session_state["person_id"] = person_id
+    for key, value in params.items():
+        at.query_params[key] = value
+    at.run()
+    assert not at.exception
+    return at
+
+
+def said(at: AppTest) -> str:
+    """All words of the page but tables."""
+    kinds = (at.markdown, at.caption, at.info, at.success, at.warning, at.error, at.subheader, at.title)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def labels(at: AppTest) -> list[str]:
+    """The buttons' labels."""
+    return [button.label for button in at.button]
+
+
+def test_queue_lists_what_is_open(market: Market, people: People) -> None:
+    """An open report is a row with its words; the person can take the next."""
+    report = market.claim(people["dana"])
+    at = run("queue", "dana")
+    row = at.dataframe[0].value.iloc[0]
+    assert (row["Report"], row["Amount"], row["We advise"]) == (report, "$25.00", "approve")
+    assert "Take next" in labels(at)
+    assert "**1 open**" in said(at)
+
+
+def test_queue_empty_and_nothing_found(market: Market, people: People) -> None:
+    """An empty queue is good news; filters without a match say what to do."""
+    assert "Nothing is open" in said(run("queue", "dana"))
+    market.claim(people["dana"])
+    assert "No report matches" in said(run("queue", "dana", q="nobody"))
+
+
+def test_queue_filters_come_from_the_address(market: Market, people: People) -> None:
+    """The filters in the address are the filters of the list."""
+    market.claim(people["dana"], "a")
+    market.claim(people["dana"], "b", reply="Yes, come on Monday")
+    at = run("queue", "dana", recommends="deny")
+    assert list(at.dataframe[0].value["We advise"]) == ["deny"]
+
+
+def test_finance_reads_the_queue_only(market: Market, people: People) -> None:
+    """Who may not decide sees no button that decides."""
+    report = market.claim(people["dana"])
+    assert "Take next" not in labels(run("queue", "fin"))
+    offered = labels(run("claim", "fin", claim=report))
+    assert not [label for label in offered if label.startswith(("Approve", "Deny"))]
+
+
+def test_claim_advises_and_offers(market: Market, people: People) -> None:
+    """The claim says what we advise and why, and offers the two decisions."""
+    report = market.claim(people["dana"])
+    at = run("claim", "dana", claim=report)
+    assert "We advise: approve." in said(at)
+    assert {r"Approve \$25.00", "Deny"} <= {label.replace("\\.", ".") for label in labels(at)}
+
+
+def test_claim_unknown_decided_and_none(market: Market, desk: Desk, people: People) -> None:
+    """An unknown claim is a sentence; a decided one says how; the page by itself says what to do."""
+    assert "R-nope" in said(run("claim", "dana", claim="R-nope"))
+    assert said(run("claim", "dana"))
+    report = market.claim(people["dana"])
+    decide(desk, people["dana"], report, "approve", idempotency_key="k")
+    at = run("claim", "dana", claim=report)
+    assert not any(label.startswith("Approve") for label in labels(at))
+    assert "Dana Reyes" in said(at)
+
+
+def test_viewer_sees_it_masked(market: Market, people: People) -> None:
+    """A viewer reads a claim without the customer's name and number."""
+    report = market.claim(people["dana"])
+    words = said(run("claim", "vic", claim=report))
+    assert "We advise" in words
+    assert "Cal Customer" not in words
+    assert "253-0000" not in words
+
+
+def test_lead_page(market: Market, people: People) -> None:
+    """A lead shows what was asked for; an unknown one is a sentence."""
+    market.claim(people["dana"])
+    assert "Leak under the sink" in said(run("lead", "dana", lead="lead-a"))
+    assert "nothing" in said(run("lead", "dana", lead="nothing"))
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3])
+def test_metrics_page(market: Market, people: People, rows: int) -> None:
+    """No, one and a few charges: the page answers in each case."""
+    for number in range(rows):
+        market.claim(people["dana"], f"n{number}")
+    assert said(run("metrics", "mo"))
+
+
+def test_metrics_are_not_for_admins(market: Market) -> None:
+    """A page opened without the right to it shows the refusal and nothing else."""
+    at = run("metrics", "ada")
+    assert len(at.warning) == 1
+    assert not at.dataframe
+
+
+def test_mail_page(market: Market, desk: Desk, people: People) -> None:
+    """A mail that cannot go out is there to be read, with why."""
+    assert "No mail here yet" in said(run("mail", "dana"))
+    report = market.claim(people["dana"])
+    decide(desk, people["dana"], report, "approve", idempotency_key="k")
+    at = run("mail", "dana")
+    assert "No mail server is set" in said(at)
+    assert at.dataframe[0].value.iloc[0]["Report"].endswith(report)
+
+
+def test_without_the_app_nothing_is_shown(market: Market, people: People) -> None:
+    """A page run by itself, not through app.py, shows no data."""
+    report = market.claim(people["dana"])
+    for path in sorted(PAGES.glob("*.py")):
+        at = AppTest.from_file(str(path), default_timeout=30)
+        at.query_params["claim"] = report
+        at.run()
+        assert report not in said(at)
+        assert not at.dataframe

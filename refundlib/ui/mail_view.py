@@ -51,10 +51,10 @@ def _table(visit: Visit, rows: list[mailing.Row]) -> int:
         [
             {
                 "Written": words.moment(row["created_at"], visit.person),
+                "Where it is": row["status"],
                 "To": row["to_name"],
                 "Subject": row["subject"],
                 "Report": f"/claim?claim={row['report_id']}",
-                "Where it is": row["status"],
             }
             for row in rows
         ]
@@ -63,7 +63,7 @@ def _table(visit: Visit, rows: list[mailing.Row]) -> int:
     picked = st.dataframe(
         frame,
         hide_index=True,
-        column_config={"Report": link},
+        column_config={"Report": link, "Where it is": st.column_config.TextColumn(width=150)},
         on_select="rerun",
         selection_mode="single-row-required",
         height=560,

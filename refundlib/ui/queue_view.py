@@ -136,7 +136,7 @@ def _table(visit: Visit, found: queue.Page, filters: queue.Filters) -> None:
     now = visit.desk.clock()
     frame = pd.DataFrame([_cells(row, now, visit) for row in found.rows])
     chosen: Any = st.dataframe(
-        frame,
+        _coloured(frame),
         hide_index=True,
         height=min(len(frame), 18) * _ROW_PIXELS + 40,
         row_height=_ROW_PIXELS,
@@ -154,6 +154,17 @@ def _table(visit: Visit, found: queue.Page, filters: queue.Filters) -> None:
         # A fresh table when we come back: the old selection would open the claim again.
         st.session_state["table"] = st.session_state.get("table", 0) + 1
         st.switch_page("pages/claim.py", query_params={"claim": found.rows[cells[0][0]]["report_id"]})
+
+
+def _coloured(frame: pd.DataFrame) -> Any:
+    """Late in the theme's red, soon in its amber; the words say the same."""
+    theme = st.context.theme.type or "light"
+    colours = {
+        _DOTS[state]: f"color: {st.get_option(f'theme.{theme}.{name}TextColor')}"
+        for state, name in (("late", "red"), ("soon", "orange"))
+    }
+    by_row = frame[""].map(lambda dot: colours.get(dot.removesuffix(" 2nd"), ""))
+    return frame.style.apply(lambda _column: by_row, subset=["Time left", ""])
 
 
 def _cells(row: dict[str, Any], now: Any, visit: Visit) -> dict[str, str]:

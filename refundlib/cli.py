@@ -317,12 +317,12 @@ def decide(
 @click.argument("name")
 @click.option("--from", "from_", required=True, metavar="D", help="First day, like 2026-01-01 (UTC).")
 @click.option("--to", required=True, metavar="D", help="The day after the last.")
-@click.option("--by", metavar="DIM", help="category, reason, kind, region, pro, agent, month, week or day.")
+@click.option("--by", metavar="DIM", help="category, reason, kind, region, pro, agent, month, week, day …")
 @_as_option
 @_json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Answer in CSV.")
 def metrics(name: str, from_: str, to: str, by: str | None, as_json: bool, as_csv: bool) -> None:
-    """One metric: refund_rate, refund_activity, time_to_decision, sla, payout_reversals or overrule."""
+    """One metric: refund_rate, refund_activity, time_to_decision, sla, payout_reversals, overrule …"""
     from refundlib.bootstrap import desk_here
     from refundlib.services.metrics import metrics as figures
 
@@ -348,6 +348,23 @@ def _print_rows(rows: list[dict[str, Any]], as_csv: bool) -> None:
     writer = csv.writer(sys.stdout, delimiter="," if as_csv else "\t", lineterminator="\n")
     writer.writerow(rows[0])
     writer.writerows(["" if value is None else value for value in row.values()] for row in rows)
+
+
+@main.command()
+@click.option("--rebuild", is_flag=True, help="Make every sum anew from the rows.")
+def rollup(rebuild: bool) -> None:
+    """Bring the daily sums behind the metrics up to date; the worker does it by itself."""
+    from refundlib.bootstrap import desk_here
+    from refundlib.services import rollup as sums
+
+    with desk_here() as desk, _progress(False) as progress:
+        if rebuild:
+            click.echo(f"Summed anew: {sums.rebuild(desk, progress)} days.")
+            return
+        done = sums.catch_up(desk)
+        while done.more:
+            done = sums.catch_up(desk)
+    click.echo("The sums are up to date.")
 
 
 @main.command()

@@ -1,4 +1,7 @@
-"""`refunds check`: the seven invariants, each a query that must return no row. Source: DOMAIN, Invariants."""
+"""`refunds check`: the invariants, each a query that must return no row. Source: DOMAIN, Invariants.
+
+Added to the seven: rollups, the daily sums behind the metrics against the rows they sum.
+"""
 
 from typing import Any, Final
 
@@ -15,6 +18,7 @@ INVARIANTS: Final = (
     "card_refunds",
     "one_decision",
     "history",
+    "rollups",
 )
 ROWS_SHOWN_MAX: Final = 100
 

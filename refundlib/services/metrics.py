@@ -1,27 +1,96 @@
-"""The metrics: one SQL block each, read by pages, charts and `refunds metrics`. Source: DOMAIN, Metrics."""
+"""The metrics: one definition each (view refunds.facts), read by pages, charts, exports, `refunds metrics`.
 
-from datetime import UTC, date, datetime, time, timedelta
+Source: DOMAIN, Metrics; docs/metrics.md says what each counts and why so.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
+
+from sqlalchemy import Connection
 
 from refundlib.db.queries import queries
 from refundlib.domain.errors import BadFigure, NotAllowed
 from refundlib.domain.people import SUPPORT, Person
+from refundlib.domain.statistics import survival_hour
 from refundlib.services.desk import Desk, command
 from refundlib.services.policies import in_force, policies
 
 _DATES: Final = ("month", "week", "day")
-DIMENSIONS: Final[dict[str, tuple[str, ...]]] = {
-    "refund_rate": ("category", "kind", "region", "pro", *_DATES),
-    "refund_activity": ("category", "reason", "kind", "region", "pro", "agent", *_DATES),
-    "time_to_decision": ("category", "reason", "kind", "pro", "agent", *_DATES),
-    "sla": ("category", "reason", "kind", "region", "pro", "agent", *_DATES),
-    "payout_reversals": ("category", "reason", "kind", "pro", *_DATES),
-    "overrule": ("category", "reason", "kind", "region", "pro", "agent", *_DATES),
+_CLAIM: Final = ("category", "reason", "kind", "pro", "agent")
+DAYS_MAX: Final = 3_700
+CASES_A_PAGE: Final = 50
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Where a metric's facts are, and by what it is kept.
+
+    other: what the facts call `other`, under the name people use. shared: nobody's own decisions, not for
+    support by itself.
+    """
+
+    source: str
+    dimensions: tuple[str, ...]
+    other: str | None = None
+    shared: bool = False
+
+    def column(self, dimension: str) -> str:
+        """The facts' name of a dimension."""
+        return "other" if dimension == self.other else dimension
+
+
+METRICS: Final[Mapping[str, Metric]] = {
+    "refund_rate": Metric("charges", ("category", "kind", "region", "pro", *_DATES), shared=True),
+    "refund_activity": Metric("decisions", (*_CLAIM, "region", "alike", *_DATES), "alike"),
+    "time_to_decision": Metric("arrivals", (*_CLAIM, "hour", *_DATES), "hour"),
+    "raw_time_to_decision": Metric("arrivals", (*_CLAIM, "hour", *_DATES), "hour"),
+    "sla": Metric("deadlines", (*_CLAIM, "region", "arrival", *_DATES), "arrival"),
+    "payout_reversals": Metric(
+        "payouts", ("category", "reason", "kind", "pro", "outcome", *_DATES), "outcome", shared=True
+    ),
+    "payout_processor": Metric("payouts", ("processor", "reason", *_DATES), "processor", shared=True),
+    "reversal_age": Metric("payouts", ("days", "reason", *_DATES), "days", shared=True),
+    "time_to_money": Metric("payouts", ("days", "reason", *_DATES), "days", shared=True),
+    "overrule": Metric("decisions", (*_CLAIM, "region", *_DATES)),
+    "check_overrule": Metric("decisions", ("check", "reason", *_DATES), "check"),
+    "rework": Metric("rework", ("deed", "reason", "agent", *_DATES), "deed", shared=True),
 }
-# Nobody's own: figures that no single person's decisions make.
-_SHARED: Final = ("refund_rate", "payout_reversals")
+DIMENSIONS: Final = {name: metric.dimensions for name, metric in METRICS.items()}
+
+# The sums are kept in slices (migration 0008); the first that has every dimension asked for is read.
+_SLICES: Final[Mapping[str, frozenset[str]]] = {
+    "work": frozenset({"category", "reason", "kind"}),
+    "place": frozenset({"region", "category"}),
+    "agent": frozenset({"agent", "reason"}),
+    "other": frozenset({"other", "reason"}),
+    "agent_other": frozenset({"agent", "other"}),
+}
+_SLICES_OF_SOURCE: Final = {"charges": ("work", "place")}
+_AGENT_OTHER: Final = ("refund_activity", "time_to_decision")
 
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Only a part of what a metric counts; None leaves nothing out. other: the metric's own dimension."""
+
+    category: str | None = None
+    reason: str | None = None
+    kind: str | None = None
+    region: str | None = None
+    pro: str | None = None
+    agent: str | None = None
+    other: str | None = None
+
+    def used(self) -> set[str]:
+        """The dimensions that leave something out."""
+        return {field.name for field in fields(self) if getattr(self, field.name) is not None}
+
+
+WHOLE: Final = Cut()
 
 
 @command("read_metrics")
@@ -30,54 +99,114 @@ def metrics(
 ) -> Row:
     """One metric over the UTC days from `from_date` up to but without `to_date`, by a dimension or whole.
 
-    Rows: key, currency, n, k, rate (k of n; null when n is 0), amount_n, amount_k, amount_rate (minor units).
+    Rows: key, currency, n, k, rate (k of n; null when n is 0), amount_n, amount_k, amount_rate (minor units),
+    and what a metric adds: pending (sla: undecided, deadline still ahead), median_hours, p90_hours,
+    median_raw_hours (time_to_decision: hours within which half, nine in ten are decided, undecided ones
+    counted as such; null while fewer are).
     Support sees only what they decided themselves. Raises BadFigure, NotAllowed.
     """
-    _check(name, from_date, to_date, by)
-    parameters = {
-        "from_at": _midnight(from_date),
-        "to_at": _midnight(to_date),
-        "by": by or "all",
-        "agent": _own(actor, name),
-        **({"now": desk.clock()} if name == "sla" else {}),
-    }
-    with desk.reading() as conn:
-        rows = getattr(queries.metrics, name)(conn, **parameters)
+    rows = figures(desk, actor, name, from_date, to_date, by)
+    if name == "time_to_decision":
+        _add_hours(desk, actor, rows, from_date, to_date, by)
     return {
         "metric": name,
         "from": from_date.isoformat(),
         "to": to_date.isoformat(),
-        "rows": [_rated(row) for row in rows],
+        "rows": [_told(name, row) for row in rows],
     }
 
 
-def _check(name: str, from_date: date, to_date: date, by: str | None) -> None:
-    if name not in DIMENSIONS:
-        raise BadFigure(f"There is no metric {name!r}; the metrics are {', '.join(DIMENSIONS)}.")
-    if by is not None and by not in DIMENSIONS[name]:
-        raise BadFigure(f"{name} is not kept by {by!r}; choose one of {', '.join(DIMENSIONS[name])}.")
+@command("read_metrics")
+def figures(
+    desk: Desk,
+    actor: Person,
+    name: str,
+    from_date: date,
+    to_date: date,
+    by: str | None = None,
+    by_two: str | None = None,
+    cut: Cut = WHOLE,
+) -> list[Row]:
+    """A metric by up to two dimensions: rows of key, key_two, currency, n, k, pending, amount_n, amount_k.
+
+    Raises BadFigure, NotAllowed.
+    """
+    metric = _metric(name, from_date, to_date, by, by_two)
+    cut = _own(actor, name, metric, cut)
+    with desk.reading() as conn:
+        if name == "refund_rate" and by == "pro" and by_two is None and not cut.used():
+            rows: list[Row] = queries.metrics.by_pro(conn, from_day=from_date, to_day=to_date)
+            return rows
+        return _read(conn, desk, name, metric, from_date, to_date, by, by_two, cut)
+
+
+def _read(
+    conn: Connection,
+    desk: Desk,
+    name: str,
+    metric: Metric,
+    from_date: date,
+    to_date: date,
+    by: str | None,
+    by_two: str | None,
+    cut: Cut,
+) -> list[Row]:
+    now = desk.clock()
+    columns = {metric.column(each) for each in (by, by_two) if each and each not in _DATES}
+    kept = _slice(name, metric, columns | cut.used())
+    rows: list[Row] = queries.metrics.figures(
+        conn,
+        source=metric.source,
+        metric=name,
+        slice=kept,
+        live_from=now.astimezone(UTC).date() if kept else from_date,
+        from_day=from_date,
+        to_day=to_date,
+        now=now,
+        by=metric.column(by) if by else "all",
+        by_two=metric.column(by_two) if by_two else "all",
+        **asdict(cut),
+    )
+    return rows
+
+
+def _slice(name: str, metric: Metric, columns: set[str]) -> str | None:
+    """The slice of the daily sums that has these dimensions; None when none has, and the facts are read."""
+    kept = _SLICES_OF_SOURCE.get(metric.source, tuple(_SLICES))
+    for each in kept:
+        if columns <= _SLICES[each] and (each != "agent_other" or name in _AGENT_OTHER):
+            return each
+    return None
+
+
+def _metric(name: str, from_date: date, to_date: date, *by: str | None) -> Metric:
+    if name not in METRICS:
+        raise BadFigure(f"There is no metric {name!r}; the metrics are {', '.join(METRICS)}.")
+    for dimension in by:
+        if dimension is not None and dimension not in DIMENSIONS[name]:
+            raise BadFigure(
+                f"{name} is not kept by {dimension!r}; choose one of {', '.join(DIMENSIONS[name])}."
+            )
     if to_date <= from_date:
         raise BadFigure(
             f"The period ends on {to_date} before it has begun on {from_date}; `to` is exclusive."
         )
+    if (to_date - from_date).days > DAYS_MAX:
+        raise BadFigure(f"The period is longer than {DAYS_MAX} days; ask for a shorter one.")
+    return METRICS[name]
 
 
-def _own(actor: Person, name: str) -> str | None:
-    """Whose decisions are counted: everybody's (None), or for support their own."""
+def _own(actor: Person, name: str, metric: Metric, cut: Cut) -> Cut:
+    """What the person may see: everything, or for support by itself what they decided."""
     if actor.roles != {SUPPORT}:
-        return None
-    if name in _SHARED:
+        return cut
+    if metric.shared:
         raise NotAllowed(f"{actor.name} may read their own figures; {name} is nobody's own. Ask a manager.")
-    return actor.person_id
+    return Cut(**{**asdict(cut), "agent": actor.person_id})
 
 
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
-
-
-def _rated(row: Row) -> Row:
-    hours: tuple[str, ...] = ("median_hours", "p90_hours", "median_raw_hours")
-    extra: Row = {name: row[name] for name in hours if name in row}
+def _told(name: str, row: Row) -> Row:
+    extra = ("median_hours", "p90_hours", "median_raw_hours", *(("pending",) if name == "sla" else ()))
     return {
         "key": row["key"],
         "currency": row["currency"],
@@ -87,8 +216,96 @@ def _rated(row: Row) -> Row:
         "amount_n": row["amount_n"],
         "amount_k": row["amount_k"],
         "amount_rate": row["amount_k"] / row["amount_n"] if row["amount_n"] else None,
-        **extra,
+        **{each: row[each] for each in extra if each in row},
     }
+
+
+def _add_hours(
+    desk: Desk, actor: Person, rows: list[Row], from_date: date, to_date: date, by: str | None
+) -> None:
+    net = clocks(desk, actor, "time_to_decision", from_date, to_date, by)
+    raw = clocks(desk, actor, "raw_time_to_decision", from_date, to_date, by)
+    for row in rows:
+        place = (row["key"], row["currency"])
+        row["median_hours"] = survival_hour(net.get(place, []), 0.5)
+        row["p90_hours"] = survival_hour(net.get(place, []), 0.9)
+        row["median_raw_hours"] = survival_hour(raw.get(place, []), 0.5)
+
+
+@command("read_metrics")
+def clocks(
+    desk: Desk,
+    actor: Person,
+    name: str,
+    from_date: date,
+    to_date: date,
+    by: str | None = None,
+    cut: Cut = WHOLE,
+) -> dict[tuple[str, str], list[tuple[int, int, int]]]:
+    """Durations for a survival curve, by (key, currency).
+
+    Each: (hour or day, how many ended in it, how many of those still running have run that long).
+    name: time_to_decision, raw_time_to_decision or time_to_money. Raises BadFigure, NotAllowed.
+    """
+    unit = METRICS[name].other
+    by = None if by == unit else by
+    found: dict[tuple[str, str], list[tuple[int, int, int]]] = {}
+    for row in figures(desk, actor, name, from_date, to_date, by, unit, cut):
+        counts = (int(row["key_two"]), row["k"], row["n"] - row["k"])
+        found.setdefault((row["key"], row["currency"]), []).append(counts)
+    return {place: sorted(rows) for place, rows in found.items()}
+
+
+@command("read_metrics")
+def cases(
+    desk: Desk,
+    actor: Person,
+    name: str,
+    from_date: date,
+    to_date: date,
+    cut: Cut = WHOLE,
+    *,
+    hits: bool = False,
+    after: str | None = None,
+    limit: int = CASES_A_PAGE,
+) -> tuple[list[Row], str | None]:
+    """What a figure counts, newest first: a page of rows, and where the next begins (None at the end).
+
+    hits: only the k of the n. after: the second value of the page before. Raises BadFigure, NotAllowed.
+    """
+    metric = _metric(name, from_date, to_date)
+    cut = _own(actor, name, metric, cut)
+    at, case_id = _place(after) if after else (datetime.max.replace(tzinfo=UTC), "")
+    newest = min(to_date, at.astimezone(UTC).date() + timedelta(days=1)) if after else to_date
+    rows: list[Row] = []
+    days = 1
+    with desk.reading() as conn:
+        # From the newest day backwards in growing steps: a page never sorts a year to show its last day.
+        while newest > from_date and len(rows) <= limit:
+            oldest = max(from_date, newest - timedelta(days=days))
+            rows += queries.metrics.cases(
+                conn,
+                metric=name,
+                from_day=oldest,
+                to_day=newest,
+                now=desk.clock(),
+                hits=hits,
+                after_at=at,
+                after_id=case_id,
+                limit=limit + 1 - len(rows),
+                **asdict(cut),
+            )
+            newest, days = oldest, days * 2
+    more = len(rows) > limit
+    return rows[:limit], f"{rows[limit - 1]['at'].isoformat()}~{rows[limit - 1]['case_id']}" if more else None
+
+
+def _place(after: str) -> tuple[datetime, str]:
+    moment, _, case_id = after.partition("~")
+    try:
+        return datetime.fromisoformat(moment).astimezone(UTC), case_id
+    except (ValueError, OverflowError):
+        raise BadFigure("That page of the list does not exist. Open the list from its beginning.") from None
 
 
 @command("read_metrics")
@@ -101,8 +318,8 @@ def maturing_from(desk: Desk, actor: Person) -> datetime:
 
 
 @command("read_metrics")
-def newest_charge(desk: Desk, actor: Person) -> datetime:
-    """When the newest charge was made: where the charts end."""
+def newest_day(desk: Desk, actor: Person) -> date:
+    """The newest UTC day with a charge: where the charts end."""
     with desk.reading() as conn:
-        newest: datetime = queries.metrics.newest_month(conn, now=desk.clock())
+        newest: date = queries.metrics.newest_day(conn, today=desk.clock().astimezone(UTC).date())
     return newest

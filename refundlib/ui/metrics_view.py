@@ -10,7 +10,7 @@ from refundlib.domain.money import format_money
 from refundlib.domain.people import SUPPORT
 from refundlib.domain.statistics import wilson
 from refundlib.services import queue
-from refundlib.services.metrics import maturing_from, metrics, newest_charge
+from refundlib.services.metrics import maturing_from, metrics, newest_day
 from refundlib.ui import charts, words
 from refundlib.ui.shell import Visit, refusals
 from refundlib.ui.text import quiet
@@ -30,7 +30,7 @@ def show(visit: Visit) -> None:
             key="months",
             bind="query-params",
         )
-        last = newest_charge(visit.desk, visit.person).date()
+        last = newest_day(visit.desk, visit.person)
         to_date = last + timedelta(days=1)
         from_date = _first_of_month(last, int(months or "12"))
         if visit.person.roles == {SUPPORT}:

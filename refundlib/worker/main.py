@@ -17,7 +17,7 @@ from typing import Any, Final
 import structlog
 
 from refundlib.domain.errors import DatabaseDown, Refusal
-from refundlib.services import mailing, marketplace_feed
+from refundlib.services import mailing, marketplace_feed, rollup
 from refundlib.services.desk import Desk
 from refundlib.services.work import Work
 
@@ -59,6 +59,7 @@ JOBS: Final = (
     Job("post_unposted", marketplace_feed.post_unposted, 10.0),
     Job("resume_on_message", marketplace_feed.resume_on_message),
     Job("expire_leases", marketplace_feed.expire_leases),
+    Job("roll_up", rollup.catch_up),
     Job("send_due", mailing.send_due),
 )
 

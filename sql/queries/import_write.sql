@@ -26,6 +26,29 @@ ON CONFLICT (customer_id) DO UPDATE
 SET name = excluded.name, email = excluded.email, phone = excluded.phone
 WHERE (c.name, c.email, c.phone) IS DISTINCT FROM (excluded.name, excluded.email, excluded.phone);
 
+-- name: mark_changed_leads()!
+-- A lead that changes its category, kind or zip changes the sums of the days on which it was counted.
+INSERT INTO refunds.rollup_marks (source, day, pro_id)
+WITH changed AS (
+    SELECT s.lead_id
+    FROM staged_leads s
+    JOIN marketplace.leads l USING (lead_id)
+    WHERE (l.category, l.kind, l.zip) IS DISTINCT FROM (s.category, s.kind, s.zip)
+)
+
+SELECT 'charges', refunds.utc_day(c.charged_at), c.pro_id
+FROM changed
+JOIN marketplace.charges c USING (lead_id)
+UNION
+SELECT 'decisions', refunds.utc_day(d.decided_at), NULL
+FROM changed
+JOIN refunds.reports r USING (lead_id)
+JOIN refunds.decisions d USING (report_id)
+UNION
+SELECT 'deadlines', refunds.utc_day(r.deadline_at), NULL
+FROM changed
+JOIN refunds.reports r USING (lead_id);
+
 -- name: upsert_leads()!
 INSERT INTO marketplace.leads AS l (lead_id, kind, customer_id, category, zip, description, created_at)
 SELECT lead_id, kind, customer_id, category, zip, description, created_at

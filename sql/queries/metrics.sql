@@ -1,228 +1,187 @@
--- name: refund_rate(from_at, to_at, by, agent)
--- Charges made in the period, and those with a standing refund.
-SELECT
-    f.key,
-    f.currency,
-    count(*) AS n,
-    count(*) FILTER (WHERE f.refunded > 0) AS k,
-    sum(f.amount)::bigint AS amount_n,
-    sum(f.refunded)::bigint AS amount_k
-FROM (
-    SELECT
-        CASE :by
-            WHEN 'category' THEN l.category
-            WHEN 'kind' THEN l.kind
-            WHEN 'region' THEN coalesce(z.state, 'unknown')
-            WHEN 'pro' THEN c.pro_id
-            WHEN 'month' THEN to_char(c.charged_at AT TIME ZONE 'UTC', 'YYYY-MM')
-            WHEN 'week' THEN to_char(date_trunc('week', c.charged_at AT TIME ZONE 'UTC'), 'YYYY-MM-DD')
-            WHEN 'day' THEN to_char(c.charged_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')
-            ELSE 'all'
-        END AS key,
-        c.currency,
-        c.amount,
-        coalesce(r.refunded_amount, 0) AS refunded
-    FROM marketplace.charges c
-    JOIN marketplace.leads l USING (lead_id)
-    LEFT JOIN refunds.reports r ON r.charge_id = c.charge_id AND r.state = 'approved'
-    LEFT JOIN refunds.zip_regions z ON z.zip = left(l.zip, 5)
-    WHERE c.charged_at >= :from_at AND c.charged_at < :to_at AND CAST(:agent AS text) IS NULL
-) AS f
-GROUP BY f.key, f.currency
-ORDER BY f.key, f.currency;
-
--- name: refund_activity(from_at, to_at, by, agent)
--- Decisions made in the period, and the approvals among them.
-SELECT
-    f.key,
-    f.currency,
-    count(*) AS n,
-    count(*) FILTER (WHERE f.decision = 'approve') AS k,
-    sum(f.amount)::bigint AS amount_n,
-    sum(f.refund_amount)::bigint AS amount_k
-FROM (
-    SELECT
-        CASE :by
-            WHEN 'category' THEN r.category
-            WHEN 'reason' THEN r.reason
-            WHEN 'kind' THEN r.kind
-            WHEN 'region' THEN coalesce(z.state, 'unknown')
-            WHEN 'pro' THEN r.pro_id
-            WHEN 'agent' THEN d.decided_by
-            WHEN 'month' THEN to_char(d.decided_at AT TIME ZONE 'UTC', 'YYYY-MM')
-            WHEN 'week' THEN to_char(date_trunc('week', d.decided_at AT TIME ZONE 'UTC'), 'YYYY-MM-DD')
-            WHEN 'day' THEN to_char(d.decided_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')
-            ELSE 'all'
-        END AS key,
-        d.currency,
-        d.decision,
-        r.amount,
-        d.refund_amount
-    FROM refunds.decisions d
-    JOIN refunds.reports r USING (report_id)
-    LEFT JOIN marketplace.leads l USING (lead_id)
-    LEFT JOIN refunds.zip_regions z ON z.zip = left(l.zip, 5)
+-- name: figures(source, metric, slice, live_from, from_day, to_day, now, by, by_two, category, reason, kind, region, pro, agent, other)
+-- The figures of a metric over UTC days (to_day exclusive), by up to two dimensions; a filter that is NULL does not
+-- filter. Days before live_from come from the daily sums of a slice that has every dimension asked for; days since
+-- then, days with a change that is not summed yet, and what is pending come from the facts themselves. slice NULL
+-- reads nothing from the sums: then live_from is from_day.
+WITH fresh AS (
+    SELECT DISTINCT m.day
+    FROM refunds.rollup_marks m
+    WHERE m.source = :source AND m.day >= :from_day AND m.day < least(:to_day, :live_from)
+), rolled AS (
+    SELECT r.day, r.category, r.reason, r.kind, r.region, '' AS pro_id, r.agent, r.other, r.currency,
+        r.n, r.k, 0 AS pending, r.amount_n, r.amount_k
+    FROM refunds.rollup_days r
     WHERE
-        d.decided_at >= :from_at
-        AND d.decided_at < :to_at
-        AND (CAST(:agent AS text) IS NULL OR d.decided_by = :agent)
-) AS f
-GROUP BY f.key, f.currency
-ORDER BY f.key, f.currency;
-
--- name: overrule(from_at, to_at, by, agent)
--- Decisions made in the period, and those against an advice to approve or to deny.
-SELECT
-    f.key,
-    f.currency,
-    count(*) AS n,
-    count(*) FILTER (WHERE f.overruled) AS k,
-    sum(f.amount)::bigint AS amount_n,
-    coalesce(sum(f.amount) FILTER (WHERE f.overruled), 0)::bigint AS amount_k
-FROM (
-    SELECT
-        CASE :by
-            WHEN 'category' THEN r.category
-            WHEN 'reason' THEN r.reason
-            WHEN 'kind' THEN r.kind
-            WHEN 'region' THEN coalesce(z.state, 'unknown')
-            WHEN 'pro' THEN r.pro_id
-            WHEN 'agent' THEN d.decided_by
-            WHEN 'month' THEN to_char(d.decided_at AT TIME ZONE 'UTC', 'YYYY-MM')
-            WHEN 'week' THEN to_char(date_trunc('week', d.decided_at AT TIME ZONE 'UTC'), 'YYYY-MM-DD')
-            WHEN 'day' THEN to_char(d.decided_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')
-            ELSE 'all'
-        END AS key,
-        d.currency,
-        d.overruled,
-        r.amount
-    FROM refunds.decisions d
-    JOIN refunds.reports r USING (report_id)
-    LEFT JOIN marketplace.leads l USING (lead_id)
-    LEFT JOIN refunds.zip_regions z ON z.zip = left(l.zip, 5)
+        r.metric = :metric
+        AND r.slice = :slice
+        AND r.day >= :from_day
+        AND r.day < least(:to_day, :live_from)
+        AND NOT EXISTS (SELECT FROM fresh f WHERE f.day = r.day)
+), facts AS (
+    SELECT f.*
+    FROM refunds.facts f
     WHERE
-        d.decided_at >= :from_at
-        AND d.decided_at < :to_at
-        AND (CAST(:agent AS text) IS NULL OR d.decided_by = :agent)
-) AS f
-GROUP BY f.key, f.currency
-ORDER BY f.key, f.currency;
-
--- name: sla(from_at, to_at, by, agent, now)
--- Reports whose deadline fell in the period, and those decided after it or still undecided past it. A report that
--- waits on its pro is never late; a withdrawn one is not late any more.
-SELECT
-    f.key,
-    f.currency,
-    count(*) AS n,
-    count(*) FILTER (WHERE f.breached) AS k,
-    sum(f.amount)::bigint AS amount_n,
-    coalesce(sum(f.amount) FILTER (WHERE f.breached), 0)::bigint AS amount_k
-FROM (
-    SELECT
-        CASE :by
-            WHEN 'category' THEN r.category
-            WHEN 'reason' THEN r.reason
-            WHEN 'kind' THEN r.kind
-            WHEN 'region' THEN coalesce(z.state, 'unknown')
-            WHEN 'pro' THEN r.pro_id
-            WHEN 'agent' THEN coalesce(d.decided_by, 'undecided')
-            WHEN 'month' THEN to_char(r.deadline_at AT TIME ZONE 'UTC', 'YYYY-MM')
-            WHEN 'week' THEN to_char(date_trunc('week', r.deadline_at AT TIME ZONE 'UTC'), 'YYYY-MM-DD')
-            WHEN 'day' THEN to_char(r.deadline_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')
-            ELSE 'all'
-        END AS key,
-        r.currency,
-        r.amount,
-        coalesce(
-            r.decided_at > r.deadline_at,
-            r.state IN ('open', 'awaiting_second_approval') AND r.deadline_at < :now
-        ) AS breached
-    FROM refunds.reports r
-    LEFT JOIN refunds.decisions d ON d.decision_id = r.standing_decision_id
-    LEFT JOIN marketplace.leads l ON l.lead_id = r.lead_id
-    LEFT JOIN refunds.zip_regions z ON z.zip = left(l.zip, 5)
+        f.metric = :metric
+        AND NOT f.pending
+        AND f.at >= CAST(greatest(:from_day, :live_from) AS timestamp) AT TIME ZONE 'UTC'
+        AND f.at < CAST(:to_day AS timestamp) AT TIME ZONE 'UTC'
+    UNION ALL
+    SELECT f.*
+    FROM fresh d
+    CROSS JOIN LATERAL (
+        SELECT *
+        FROM refunds.facts
+        WHERE
+            metric = :metric
+            AND NOT pending
+            AND at >= CAST(d.day AS timestamp) AT TIME ZONE 'UTC'
+            AND at < CAST(d.day + 1 AS timestamp) AT TIME ZONE 'UTC'
+    ) AS f
+    UNION ALL
+    SELECT f.*
+    FROM refunds.facts f
     WHERE
-        r.deadline_at >= :from_at
-        AND r.deadline_at < :to_at
-        AND (CAST(:agent AS text) IS NULL OR d.decided_by = :agent)
-) AS f
-GROUP BY f.key, f.currency
-ORDER BY f.key, f.currency;
-
--- name: payout_reversals(from_at, to_at, by, agent)
--- Card refunds submitted in the period, and those that failed or were reversed.
-SELECT
-    f.key,
-    f.currency,
-    count(*) AS n,
-    count(*) FILTER (WHERE f.returned > 0) AS k,
-    sum(f.amount)::bigint AS amount_n,
-    sum(f.returned)::bigint AS amount_k
-FROM (
+        f.metric = :metric
+        AND f.pending
+        AND f.at >= CAST(:from_day AS timestamp) AT TIME ZONE 'UTC'
+        AND f.at < CAST(:to_day AS timestamp) AT TIME ZONE 'UTC'
+), live AS (
     SELECT
-        CASE :by
-            WHEN 'category' THEN r.category
-            WHEN 'reason' THEN r.reason
-            WHEN 'kind' THEN r.kind
-            WHEN 'pro' THEN r.pro_id
-            WHEN 'month' THEN to_char(c.submitted_at AT TIME ZONE 'UTC', 'YYYY-MM')
-            WHEN 'week' THEN to_char(date_trunc('week', c.submitted_at AT TIME ZONE 'UTC'), 'YYYY-MM-DD')
-            WHEN 'day' THEN to_char(c.submitted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')
-            ELSE 'all'
-        END AS key,
-        c.currency,
-        c.amount,
-        c.returned_amount AS returned
-    FROM refunds.card_refund_states c
-    JOIN refunds.reports r USING (report_id)
-    WHERE c.submitted_at >= :from_at AND c.submitted_at < :to_at AND CAST(:agent AS text) IS NULL
-) AS f
-GROUP BY f.key, f.currency
-ORDER BY f.key, f.currency;
+        refunds.utc_day(f.at) AS day, f.category, f.reason, f.kind, f.region, f.pro_id, f.agent,
+        CASE WHEN f.clock_from IS NULL THEN f.other ELSE refunds.hours_since(f.clock_from, :now) END AS other,
+        f.currency, 1 AS n, CAST(f.hit OR coalesce(f.due_at < :now, false) AS integer) AS k,
+        CAST(f.pending AND NOT coalesce(f.due_at < :now, false) AS integer) AS pending, f.amount AS amount_n,
+        CASE WHEN f.due_at < :now THEN f.amount ELSE f.hit_amount END AS amount_k
+    FROM facts f
+)
 
--- name: time_to_decision(from_at, to_at, by, agent)
--- Reports made in the period, those decided, and how long it took in hours: without the time in which the pro was
--- waited for, and with it. Undecided ones count in n and have no hours.
 SELECT
-    f.key,
-    f.currency,
-    count(*) AS n,
-    count(f.hours) AS k,
-    sum(f.amount)::bigint AS amount_n,
-    coalesce(sum(f.amount) FILTER (WHERE f.hours IS NOT NULL), 0)::bigint AS amount_k,
-    round((percentile_cont(0.5) WITHIN GROUP (ORDER BY f.hours))::numeric, 2)::double precision AS median_hours,
-    round((percentile_cont(0.9) WITHIN GROUP (ORDER BY f.hours))::numeric, 2)::double precision AS p90_hours,
-    round((percentile_cont(0.5) WITHIN GROUP (ORDER BY f.raw_hours))::numeric, 2)::double precision AS median_raw_hours
-FROM (
+    CASE :by
+        WHEN 'category' THEN x.category WHEN 'reason' THEN x.reason WHEN 'kind' THEN x.kind
+        WHEN 'region' THEN x.region WHEN 'pro' THEN x.pro_id WHEN 'agent' THEN x.agent WHEN 'other' THEN x.other
+        WHEN 'month' THEN to_char(x.day, 'YYYY-MM') WHEN 'week' THEN to_char(date_trunc('week', x.day), 'YYYY-MM-DD')
+        WHEN 'day' THEN to_char(x.day, 'YYYY-MM-DD') ELSE 'all'
+    END AS key,
+    CASE :by_two
+        WHEN 'category' THEN x.category WHEN 'reason' THEN x.reason WHEN 'kind' THEN x.kind
+        WHEN 'region' THEN x.region WHEN 'pro' THEN x.pro_id WHEN 'agent' THEN x.agent WHEN 'other' THEN x.other
+        WHEN 'month' THEN to_char(x.day, 'YYYY-MM') WHEN 'week' THEN to_char(date_trunc('week', x.day), 'YYYY-MM-DD')
+        WHEN 'day' THEN to_char(x.day, 'YYYY-MM-DD') ELSE 'all'
+    END AS key_two,
+    x.currency,
+    sum(x.n)::bigint AS n,
+    sum(x.k)::bigint AS k,
+    sum(x.pending)::bigint AS pending,
+    sum(x.amount_n)::bigint AS amount_n,
+    sum(x.amount_k)::bigint AS amount_k
+FROM (SELECT * FROM rolled UNION ALL SELECT * FROM live) AS x
+WHERE
+    (CAST(:category AS text) IS NULL OR x.category = :category)
+    AND (CAST(:reason AS text) IS NULL OR x.reason = :reason)
+    AND (CAST(:kind AS text) IS NULL OR x.kind = :kind)
+    AND (CAST(:region AS text) IS NULL OR x.region = :region)
+    AND (CAST(:pro AS text) IS NULL OR x.pro_id = :pro)
+    AND (CAST(:agent AS text) IS NULL OR x.agent = :agent)
+    AND (CAST(:other AS text) IS NULL OR x.other = :other)
+GROUP BY 1, 2, 3
+ORDER BY 1, 2, 3;
+
+-- name: by_pro(from_day, to_day)
+-- Charges made and refunded by pro over UTC days: whole months from the sums by pro, the days before the first and after
+-- the last whole month, and pros' months with a change that is not summed yet, from the rows.
+WITH whole AS (
     SELECT
-        CASE :by
-            WHEN 'category' THEN r.category
-            WHEN 'reason' THEN r.reason
-            WHEN 'kind' THEN r.kind
-            WHEN 'pro' THEN r.pro_id
-            WHEN 'agent' THEN coalesce(d.decided_by, 'undecided')
-            WHEN 'month' THEN to_char(r.reported_at AT TIME ZONE 'UTC', 'YYYY-MM')
-            WHEN 'week' THEN to_char(date_trunc('week', r.reported_at AT TIME ZONE 'UTC'), 'YYYY-MM-DD')
-            WHEN 'day' THEN to_char(r.reported_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')
-            ELSE 'all'
-        END AS key,
-        r.currency,
-        r.amount,
-        (extract(EPOCH FROM r.decided_at - r.opened_at) - r.paused_seconds) / 3600 AS hours,
-        extract(EPOCH FROM r.decided_at - r.opened_at) / 3600 AS raw_hours
-    FROM refunds.reports r
-    LEFT JOIN refunds.decisions d ON d.decision_id = r.standing_decision_id
+        CAST(date_trunc('month', CAST(:from_day AS timestamp) + interval '1 month - 1 day') AS date) AS first,
+        CAST(date_trunc('month', CAST(:to_day AS timestamp)) AS date) AS beyond
+), ragged AS (
+    SELECT CAST(:from_day AS date) AS from_day, least(w.first, :to_day) AS to_day FROM whole w
+    UNION ALL
+    SELECT w.beyond, CAST(:to_day AS date) FROM whole w WHERE w.beyond >= w.first
+), fresh AS (
+    SELECT DISTINCT CAST(date_trunc('month', m.day) AS date) AS month, m.pro_id
+    FROM refunds.rollup_marks m
+    CROSS JOIN whole w
+    WHERE m.source = 'charges' AND m.day >= w.first AND m.day < w.beyond
+), parts AS (
+    SELECT p.pro_id, p.currency, p.n, p.k, p.amount_n, p.amount_k
+    FROM refunds.rollup_pros p
+    CROSS JOIN whole w
     WHERE
-        r.reported_at >= :from_at
-        AND r.reported_at < :to_at
-        AND r.state <> 'withdrawn'
-        AND (CAST(:agent AS text) IS NULL OR d.decided_by = :agent)
-) AS f
-GROUP BY f.key, f.currency
-ORDER BY f.key, f.currency;
+        p.month >= w.first
+        AND p.month < w.beyond
+        AND NOT EXISTS (SELECT FROM fresh f WHERE f.month = p.month AND f.pro_id = p.pro_id)
+    UNION ALL
+    SELECT r.pro_id, r.currency, r.n, r.k, r.amount_n, r.amount_k
+    FROM fresh f
+    CROSS JOIN LATERAL refunds.roll_up_pros(f.month, CAST(f.month + interval '1 month' AS date), f.pro_id) AS r
+    UNION ALL
+    SELECT r.pro_id, r.currency, r.n, r.k, r.amount_n, r.amount_k
+    FROM ragged g
+    CROSS JOIN LATERAL refunds.roll_up_pros(g.from_day, g.to_day, NULL) AS r
+    WHERE g.from_day < g.to_day
+)
 
--- name: newest_month(now)$
--- The newest moment there is a charge of; the time now when there is none.
-SELECT least(coalesce(max(c.charged_at), :now), :now)
-FROM marketplace.charges c;
+SELECT
+    p.pro_id AS key,
+    'all' AS key_two,
+    p.currency,
+    sum(p.n)::bigint AS n,
+    sum(p.k)::bigint AS k,
+    0 AS pending,
+    sum(p.amount_n)::bigint AS amount_n,
+    sum(p.amount_k)::bigint AS amount_k
+FROM parts p
+GROUP BY p.pro_id, p.currency
+ORDER BY p.pro_id, p.currency;
+
+-- name: cases(metric, from_day, to_day, now, hits, category, reason, kind, region, pro, agent, other, after_at, after_id, limit)
+-- The things a figure counts, newest first, a page at a time. hits: only the k of them.
+SELECT
+    f.at,
+    f.case_id,
+    f.report_id,
+    f.category,
+    f.reason,
+    f.kind,
+    f.region,
+    f.pro_id,
+    coalesce(p.name, f.pro_id) AS pro_name,
+    f.agent,
+    f.currency,
+    f.amount,
+    f.hit OR coalesce(f.due_at < :now, false) AS hit,
+    CASE WHEN f.due_at < :now THEN f.amount ELSE f.hit_amount END AS hit_amount,
+    r.state,
+    r.reason AS report_reason
+FROM (
+    SELECT *
+    FROM refunds.facts
+    WHERE
+        metric = :metric
+        AND at >= CAST(:from_day AS timestamp) AT TIME ZONE 'UTC'
+        AND at < CAST(:to_day AS timestamp) AT TIME ZONE 'UTC'
+        AND (NOT :hits OR hit OR due_at < :now)
+        AND (CAST(:category AS text) IS NULL OR category = :category)
+        AND (CAST(:reason AS text) IS NULL OR reason = :reason)
+        AND (CAST(:kind AS text) IS NULL OR kind = :kind)
+        AND (CAST(:region AS text) IS NULL OR region = :region)
+        AND (CAST(:pro AS text) IS NULL OR pro_id = :pro)
+        AND (CAST(:agent AS text) IS NULL OR agent = :agent)
+        AND (
+            CAST(:other AS text) IS NULL
+            OR CASE WHEN clock_from IS NULL THEN other ELSE refunds.hours_since(clock_from, :now) END = :other
+        )
+        AND (at, case_id) < (CAST(:after_at AS timestamptz), CAST(:after_id AS text))
+    ORDER BY at DESC, case_id DESC
+    LIMIT :limit
+) AS f
+LEFT JOIN marketplace.pros p ON p.pro_id = f.pro_id
+LEFT JOIN refunds.reports r ON r.report_id = f.report_id
+ORDER BY f.at DESC, f.case_id DESC;
+
+-- name: newest_day(today)$
+-- The newest UTC day with a charge, by the sums and by what is marked to be summed; today when there is none.
+SELECT least(:today, coalesce(greatest(
+    (SELECT max(r.day) FROM refunds.rollup_days r WHERE r.metric = 'refund_rate' AND r.slice = 'work'),
+    (SELECT max(m.day) FROM refunds.rollup_marks m WHERE m.source = 'charges')
+), :today));

@@ -1,125 +1,193 @@
-"""Every metric on the sample equals an independent computation with pandas, straight from the CSV files."""
+"""Every metric equals an independent computation with pandas from the raw rows, on sample and random work."""
 
-from datetime import UTC, date, datetime
+import random
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from refundlib.domain.errors import Refusal
 from refundlib.domain.people import Person
+from refundlib.domain.statistics import survival_hour
+from refundlib.services import card_refunds, decisions, rollup, triage
+from refundlib.services.checking import check
+from refundlib.services.demo import load_demo
 from refundlib.services.desk import Desk
 from refundlib.services.importing import import_folder
-from refundlib.services.metrics import DIMENSIONS, metrics
+from refundlib.services.metrics import DIMENSIONS, Cut, cases, figures, metrics
+from refundlib.services.queue import Filters, page
 from tests.conftest import DATA, Clock
+from tests.metrics.raw import Raw
 
 SAMPLE = DATA / "sample"
 FROM, TO = date(2026, 3, 1), date(2026, 11, 1)
-SLA = pd.Timedelta(hours=48)
+NOW = datetime(2026, 11, 21, 15, 30, tzinfo=UTC)
+CASES = [(name, by) for name, dimensions in DIMENSIONS.items() for by in (None, *dimensions)]
+COLUMNS = ("key", "currency", "n", "k", "rate", "amount_n", "amount_k", "amount_rate")
+# In the sample nobody undid or reopened anything.
+NOT_IN_SAMPLE = {"rework"}
 
 
-def read(name: str, *times: str) -> pd.DataFrame:
-    """One file, every cell as text, the named columns as times."""
-    frame = pd.read_csv(SAMPLE / f"{name}.csv", dtype=str, keep_default_na=False)
-    for column in times:
-        frame[column] = pd.to_datetime(frame[column], utc=True, format="ISO8601")
-    for column in frame.columns.intersection(["amount", "refund_amount"]):
-        frame[column] = pd.to_numeric(frame[column]).fillna(0).astype(int)
-    return frame
-
-
-def claims() -> pd.DataFrame:
-    """Every report with its charge, lead and decision."""
-    charges = read("charges", "charged_at").merge(
-        read("leads")[["lead_id", "kind", "category"]], on="lead_id"
-    )
-    reports = read("reports", "reported_at").merge(charges, on="charge_id")
-    return reports.merge(read("decisions", "decided_at"), on="report_id", how="left")
-
-
-def base(name: str, now: datetime) -> tuple[pd.DataFrame, str]:
-    """The rows a metric counts, with columns hit and amount_k, and the column of its date."""
-    if name == "refund_rate":
-        frame = read("charges", "charged_at").merge(
-            read("leads")[["lead_id", "kind", "category"]], on="lead_id"
-        )
-        approved = claims().query("decision == 'approve'")[["charge_id", "refund_amount"]]
-        frame = frame.merge(approved, on="charge_id", how="left")
-        frame["amount_k"] = frame["refund_amount"].fillna(0)
-        return frame.assign(hit=frame["amount_k"] > 0), "charged_at"
-    if name == "payout_reversals":
-        refunds = read("card_refunds", "submitted_at", "requested_at")
-        frame = refunds.merge(
-            claims()[["report_id", "reason", "kind", "category", "pro_id"]], on="report_id", how="left"
-        )
-        hit = frame["outcome"].isin(["failed", "reversed"])
-        return frame.assign(hit=hit, amount_k=frame["amount"].where(hit, 0)), "submitted_at"
-    frame = claims()
-    if name == "refund_activity":
-        frame = frame.dropna(subset=["decided_at"])
-        return frame.assign(hit=frame["decision"] == "approve", amount_k=frame["refund_amount"]), "decided_at"
-    if name == "time_to_decision":
-        hit = frame["decided_at"].notna()
-        return frame.assign(hit=hit, amount_k=frame["amount"].where(hit, 0)), "reported_at"
-    frame["deadline_at"] = frame["reported_at"] + SLA
-    late = frame["decided_at"].fillna(pd.Timestamp(now)) > frame["deadline_at"]
-    return frame.assign(hit=late, amount_k=frame["amount"].where(late, 0)), "deadline_at"
-
-
-def expected(name: str, by: str | None, now: datetime) -> list[dict[str, Any]]:
-    """The contract's rows."""
-    frame, at = base(name, now)
-    frame = frame[(frame[at] >= pd.Timestamp(FROM, tz="UTC")) & (frame[at] < pd.Timestamp(TO, tz="UTC"))]
-    day = frame[at].dt.tz_convert(None).dt.normalize()
-    keys = {
-        None: pd.Series("all", index=frame.index),
-        "month": day.dt.strftime("%Y-%m"),
-        "week": (day - pd.to_timedelta(day.dt.day_of_week, unit="D")).dt.strftime("%Y-%m-%d"),
-        "day": day.dt.strftime("%Y-%m-%d"),
-    }
-    names = {"pro": "pro_id", "agent": "decided_by"}
-    key = keys[by] if by in keys else frame[names.get(by or "", by)]
-    if by == "agent":
-        key = key.fillna("undecided")
-    rows = []
-    for (value, currency), group in frame.groupby([key, frame["currency"]]):
-        n, k = len(group), int(group["hit"].sum())
-        amount_n, amount_k = int(group["amount"].sum()), int(group["amount_k"].sum())
-        rows.append((value, currency, n, k, k / n, amount_n, amount_k, amount_k / amount_n))
-    columns = ("key", "currency", "n", "k", "rate", "amount_n", "amount_k", "amount_rate")
-    return [dict(zip(columns, row, strict=True)) for row in sorted(rows)]
-
-
-CASES = [
-    (name, by)
-    for name, dimensions in DIMENSIONS.items()
-    if name != "overrule"
-    for by in (None, *dimensions)
-    if by != "region"
-]
-
-
-def test_metrics_equal_pandas(owner_desk: Desk, clock: Clock, people: dict[str, Person]) -> None:
-    """Each metric, whole and by each dimension, has exactly the rows that pandas computes from the files."""
-    clock.now = datetime(2026, 11, 21, tzinfo=UTC)
-    import_folder(owner_desk, SAMPLE)
+def compare(desk: Desk, actor: Person, from_: date, to: date, *, empty: set[str]) -> None:
+    """Every metric, whole and by each of its dimensions, has exactly pandas' rows."""
+    raw = Raw(desk)
     for name, by in CASES:
-        rows = metrics(owner_desk, people["mo"], name, FROM, TO, by)["rows"]
-        ours = [{column: row[column] for column in list(row)[:8]} for row in rows]
-        ours.sort(key=lambda row: (row["key"], row["currency"]))
-        theirs = expected(name, by, clock.now)
-        assert theirs, f"{name} by {by} compares nothing"
-        assert len(ours) == len(theirs), f"{name} by {by}"
-        for one, other in zip(ours, theirs, strict=True):
-            assert one == other, f"{name} by {by}"
+        rows = metrics(desk, actor, name, from_, to, by)["rows"]
+        ours = sorted(
+            ({each: row[each] for each in COLUMNS} for row in rows), key=lambda row: tuple(row.values())[:2]
+        )
+        theirs = raw.expected(name, from_, to, by)
+        assert theirs or name in empty, f"{name} by {by} compares nothing"
+        assert ours == theirs, f"{name} by {by}"
 
 
-def test_time_to_decision_hours(owner_desk: Desk, people: dict[str, Person]) -> None:
-    """The median of hours to a decision is pandas' median."""
+def test_metrics_equal_pandas_on_the_sample(
+    owner_desk: Desk, clock: Clock, people: dict[str, Person]
+) -> None:
+    """Each metric on the sample, from the sums; and again with every sum thrown away and made anew."""
+    clock.now = NOW
     import_folder(owner_desk, SAMPLE)
-    (row,) = metrics(owner_desk, people["mo"], "time_to_decision", FROM, TO)["rows"]
-    frame, _at = base("time_to_decision", datetime.now(UTC))
-    inside = (frame["reported_at"] >= pd.Timestamp(FROM, tz="UTC")) & (
-        frame["reported_at"] < pd.Timestamp(TO, tz="UTC")
-    )
-    hours = (frame["decided_at"] - frame["reported_at"])[inside].dt.total_seconds() / 3600
-    assert row["median_hours"] == pytest.approx(hours.median(), abs=0.01)
+    compare(owner_desk, people["mo"], FROM, TO, empty=NOT_IN_SAMPLE)
+    rollup.rebuild(owner_desk)
+    compare(owner_desk, people["mo"], FROM, TO, empty=NOT_IN_SAMPLE)
+    # From the middle of one month to the middle of another: by pro, months are only partly whole.
+    compare(owner_desk, people["mo"], date(2026, 3, 17), date(2026, 10, 9), empty=NOT_IN_SAMPLE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [3, 11])
+def test_metrics_equal_pandas_on_random_work(
+    owner_desk: Desk, clock: Clock, people: dict[str, Person], seed: int
+) -> None:
+    """Random work on a random marketplace: with marks waiting, once they are summed, and summed anew."""
+    clock.now = NOW
+    load_demo(owner_desk, charges=2000, seed=seed, as_of=NOW)
+    from_, to = date(2025, 2, 3), date(2026, 12, 1)
+    for _ in work(owner_desk, people, random.Random(seed), clock):
+        clock.advance(timedelta(minutes=17))
+    compare(owner_desk, people["mo"], from_, to, empty={"reversal_age"})
+    while rollup.catch_up(owner_desk, limit=7).more:
+        pass
+    compare(owner_desk, people["mo"], from_, to, empty={"reversal_age"})
+    assert check(owner_desk)["ok"]
+    before = sums(owner_desk)
+    rollup.rebuild(owner_desk)
+    assert sums(owner_desk) == before
+
+
+def work(desk: Desk, people: dict[str, Person], rng: random.Random, clock: Clock) -> Iterator[None]:
+    """Sixty random deeds; what the rules refuse is left undone."""
+    everybody = [people[name] for name in ("dana", "eli", "mo", "noor")]
+    done: list[str] = []
+    for number in range(60):
+        rows = page(desk, people["mo"], Filters(), limit=200).rows
+        fresh = not done or rng.random() < 0.6
+        report_id = rng.choice([row["report_id"] for row in rows] if fresh else done)
+        deed = rng.choice(
+            ("approve", "deny", "ask", "withdraw") if fresh else ("undo", "reopen", "card", "deny")
+        )
+        actor = rng.choice(everybody)
+        with suppress(Refusal):
+            _do(desk, actor, deed, report_id, f"{number}", clock)
+            done.append(report_id)
+        yield
+
+
+def _do(desk: Desk, actor: Person, deed: str, report_id: str, key: str, clock: Clock) -> None:
+    if deed in ("approve", "deny"):
+        decisions.decide(desk, actor, report_id, deed, idempotency_key=key, reason="Looked at it.")
+    elif deed == "ask":
+        triage.ask_pro(desk, actor, report_id, "When did you call?")
+    elif deed == "withdraw":
+        triage.withdraw(desk, actor, report_id, "The pro asked for it.")
+    elif deed == "undo":
+        decisions.undo(desk, actor, report_id, "A mistake.")
+    elif deed == "reopen":
+        triage.reopen(desk, actor, report_id, "An appeal.")
+    else:
+        card_refunds.request(desk, actor, report_id)
+    assert clock.now
+
+
+def sums(desk: Desk) -> list[tuple[Any, ...]]:
+    """Every sum that is kept."""
+    with desk.reading() as conn:
+        return sorted(
+            tuple(row)
+            for table in ("rollup_days", "rollup_pros")
+            for row in conn.exec_driver_sql(f"SELECT '{table}', t.*::text FROM refunds.{table} t")
+        )
+
+
+def test_hours_to_a_decision(owner_desk: Desk, clock: Clock, people: dict[str, Person]) -> None:
+    """Median and p90: the whole hours within which that share is decided, undecided ones counted as such."""
+    clock.now = NOW
+    import_folder(owner_desk, SAMPLE)
+    to = date(2026, 11, 22)
+    (row,) = metrics(owner_desk, people["mo"], "time_to_decision", FROM, to)["rows"]
+    frame = Raw(owner_desk).time_to_decision()
+    at = pd.to_datetime(frame["reported_at"], utc=True)
+    frame = frame[(at >= pd.Timestamp(FROM, tz="UTC")) & (at < pd.Timestamp(to, tz="UTC"))]
+    assert not frame["hit"].all(), "some are still undecided, else nothing is counted as such"
+    assert row["median_hours"] == kaplan_meier(frame, 0.5)
+    assert row["p90_hours"] == kaplan_meier(frame, 0.9)
+
+
+def kaplan_meier(frame: pd.DataFrame, share: float) -> int | None:
+    """The textbook's product, row by row."""
+    left = 1.0
+    hours = frame["hour"].astype(int)
+    for hour in sorted(hours.unique()):
+        ended = int((frame["hit"] & (hours == hour)).sum())
+        left *= 1 - ended / int((hours >= hour).sum())
+        if left <= 1 - share + 1e-12:
+            return int(hour)
+    return None
+
+
+def test_kaplan_meier_by_hand() -> None:
+    """Six claims: ended after 1, 2 and 4 hours, running for 2, 3 and 5: half have ended within 4 hours."""
+    counts = [(1, 1, 0), (2, 1, 1), (3, 0, 1), (4, 1, 0), (5, 0, 1)]
+    # 5/6 after 1; × 4/5 = 4/6 after 2; 2 at risk at 4: 4/6 × 1/2 = 1/3.
+    assert survival_hour(counts, 0.5) == 4
+    assert survival_hour(counts, 0.3) == 2
+    assert survival_hour(counts, 0.9) is None
+    assert survival_hour([], 0.5) is None
+
+
+def test_every_figure_opens_its_cases(owner_desk: Desk, clock: Clock, people: dict[str, Person]) -> None:
+    """The list behind a figure has as many rows as the figure says, in pages, without one twice."""
+    clock.now = NOW
+    import_folder(owner_desk, SAMPLE)
+    for name in ("refund_rate", "refund_activity", "sla", "payout_reversals", "overrule", "time_to_decision"):
+        for row in figures(owner_desk, people["mo"], name, FROM, TO, "category"):
+            cut = Cut(category=row["key"])
+            for hits, count in ((False, row["n"]), (True, row["k"])):
+                seen: list[str] = []
+                after = None
+                while True:
+                    found, after = cases(
+                        owner_desk, people["mo"], name, FROM, TO, cut, hits=hits, after=after, limit=40
+                    )
+                    seen += [each["case_id"] for each in found]
+                    if after is None:
+                        break
+                others = {each["currency"] for each in found}
+                assert len(seen) == len(set(seen))
+                assert len(seen) >= count if len(others) > 1 else len(seen) == count
+
+
+def test_support_sees_their_own(owner_desk: Desk, clock: Clock, people: dict[str, Person]) -> None:
+    """Support's figures are of what they decided; a manager's of everybody."""
+    clock.now = NOW
+    load_demo(owner_desk, charges=300, seed=5, as_of=NOW)
+    from_, to = date(2024, 11, 1), date(2026, 12, 1)
+    own = figures(owner_desk, replace(people["dana"]), "refund_activity", from_, to, "agent")
+    everybody = figures(owner_desk, people["mo"], "refund_activity", from_, to, "agent")
+    assert {row["key"] for row in own} == {"dana"}
+    assert [row for row in everybody if row["key"] == "dana"] == own
+    assert len({row["key"] for row in everybody}) > 1

@@ -11,6 +11,7 @@ from refundlib.db import staging
 from refundlib.db.queries import queries
 from refundlib.domain.errors import Refusal
 from refundlib.domain.exchange import TABLES
+from refundlib.services import rollup
 from refundlib.services.desk import Desk
 from refundlib.services.importing.folder import (
     Progress,
@@ -91,6 +92,7 @@ def import_folder(
         counts = write(conn, desk, history.payouts, progress)
         notes += _balance_notes(conn)
         where = _put_aside(folder, bad_dir, errors)
+    rollup.catch_up(desk, limit=rollup.MARKS_FOR_REBUILD)
     bad_rows = len({(error.file, error.line) for error in errors})
     return ImportResult(counts, tuple(notes), bad_rows, where)
 

@@ -43,6 +43,7 @@ def write(
 ) -> dict[str, int]:
     """Writes the staged rows; how many rows of each file were new or changed."""
     it = queries.import_write
+    it.mark_changed_leads(conn)
     counts = {
         name: block(conn)
         for name, block in {

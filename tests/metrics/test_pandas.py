@@ -59,7 +59,7 @@ def test_metrics_equal_pandas_on_the_sample(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [3, 11])
+@pytest.mark.parametrize("seed", [8, 11])
 def test_metrics_equal_pandas_on_random_work(
     owner_desk: Desk, clock: Clock, people: dict[str, Person], seed: int
 ) -> None:

@@ -66,9 +66,15 @@ _SLICES: Final[Mapping[str, frozenset[str]]] = {
     "agent": frozenset({"agent", "reason"}),
     "other": frozenset({"other", "reason"}),
     "agent_other": frozenset({"agent", "other"}),
+    "cube": frozenset({"category", "reason", "kind", "region", "agent"}),
 }
-_SLICES_OF_SOURCE: Final = {"charges": ("work", "place")}
-_AGENT_OTHER: Final = ("refund_activity", "time_to_decision")
+# Not every metric is kept in every slice.
+_ONLY: Final = {
+    "agent": (*(name for name in METRICS if name != "refund_rate"),),
+    "other": (*(name for name in METRICS if name != "refund_rate"),),
+    "agent_other": ("refund_activity", "time_to_decision"),
+    "cube": ("refund_rate", "refund_activity", "overrule", "sla"),
+}
 
 Row = dict[str, Any]
 
@@ -153,7 +159,7 @@ def _read(
 ) -> list[Row]:
     now = desk.clock()
     columns = {metric.column(each) for each in (by, by_two) if each and each not in _DATES}
-    kept = _slice(name, metric, columns | cut.used())
+    kept = _slice(name, columns | cut.used())
     rows: list[Row] = queries.metrics.figures(
         conn,
         source=metric.source,
@@ -170,13 +176,10 @@ def _read(
     return rows
 
 
-def _slice(name: str, metric: Metric, columns: set[str]) -> str | None:
+def _slice(name: str, columns: set[str]) -> str | None:
     """The slice of the daily sums that has these dimensions; None when none has, and the facts are read."""
-    kept = _SLICES_OF_SOURCE.get(metric.source, tuple(_SLICES))
-    for each in kept:
-        if columns <= _SLICES[each] and (each != "agent_other" or name in _AGENT_OTHER):
-            return each
-    return None
+    fitting = (each for each, kept in _SLICES.items() if columns <= kept and name in _ONLY.get(each, METRICS))
+    return next(fitting, None)
 
 
 def _metric(name: str, from_date: date, to_date: date, *by: str | None) -> Metric:

@@ -160,7 +160,7 @@ CREATE INDEX ON refunds.reports (charge_id) WHERE state = 'approved';
 CREATE TABLE refunds.rollup_days (
     source text NOT NULL,
     metric text NOT NULL,
-    slice text NOT NULL CHECK (slice IN ('work', 'place', 'agent', 'other', 'agent_other')),
+    slice text NOT NULL CHECK (slice IN ('work', 'place', 'agent', 'other', 'agent_other', 'cube')),
     day date NOT NULL,
     category text NOT NULL,
     reason text NOT NULL,
@@ -205,7 +205,8 @@ LANGUAGE sql STABLE AS $$
     SELECT
         in_source, f.metric,
         CASE grouping(f.category, f.reason, f.kind, f.region, f.agent, f.other)
-            WHEN 7 THEN 'work' WHEN 27 THEN 'place' WHEN 45 THEN 'agent' WHEN 46 THEN 'other' ELSE 'agent_other'
+            WHEN 7 THEN 'work' WHEN 27 THEN 'place' WHEN 45 THEN 'agent' WHEN 46 THEN 'other' WHEN 60 THEN 'agent_other'
+            ELSE 'cube'
         END,
         f.day, coalesce(f.category, ''), coalesce(f.reason, ''), coalesce(f.kind, ''), coalesce(f.region, ''),
         coalesce(f.agent, ''), coalesce(f.other, ''), f.currency,
@@ -220,11 +221,16 @@ LANGUAGE sql STABLE AS $$
             AND at < in_to::timestamp AT TIME ZONE 'UTC'
     ) AS f
     GROUP BY f.metric, f.day, f.currency, GROUPING SETS (
-        (f.category, f.reason, f.kind), (f.region, f.category), (f.agent, f.reason), (f.other, f.reason), (f.agent, f.other))
+        (f.category, f.reason, f.kind), (f.region, f.category), (f.agent, f.reason), (f.other, f.reason), (f.agent, f.other),
+        (f.category, f.reason, f.kind, f.region, f.agent))
     HAVING
-        (f.metric = 'refund_rate') <= (grouping(f.category, f.reason, f.kind, f.region, f.agent, f.other) IN (7, 27))
-        AND (grouping(f.category, f.reason, f.kind, f.region, f.agent, f.other) = 60)
-        <= (f.metric IN ('refund_activity', 'time_to_decision'))
+        CASE grouping(f.category, f.reason, f.kind, f.region, f.agent, f.other)
+            WHEN 7 THEN true
+            WHEN 27 THEN true
+            WHEN 60 THEN f.metric IN ('refund_activity', 'time_to_decision')
+            WHEN 1 THEN f.metric IN ('refund_rate', 'refund_activity', 'overrule', 'sla')
+            ELSE f.metric <> 'refund_rate'
+        END
 $$;
 
 -- The sums of some months by pro as they should be; of one pro, or of all (NULL).

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from refundlib.domain.errors import NotAllowed
 
@@ -25,6 +26,14 @@ class Person:
     def has(self, *roles: str) -> bool:
         """Whether the person has any of the roles."""
         return not self.roles.isdisjoint(roles)
+
+
+def zone_of(person: Person) -> ZoneInfo:
+    """The person's time zone; UTC when it is none."""
+    try:
+        return ZoneInfo(person.time_zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
 
 
 WORKER: Final = Person("worker", "The worker", frozenset({SYSTEM}))
@@ -60,6 +69,10 @@ RULES: Final[dict[str, frozenset[str]]] = {
     "reopen": _OVERSEE,
     "undo": _OVERSEE,
     "read_metrics": _METRICS,
+    # Figures that are nobody's own: not for support by itself.
+    "read_shared_metrics": _METRICS - {SUPPORT},
+    "draw_sample": _OVERSEE,
+    "second_look": _WORK,
     "read_policy": _READ,
     "read_card_refunds": _MONEY_READ,
     "submit_card_refund": _MONEY,

@@ -1,10 +1,13 @@
-"""Statistics of proportions."""
+"""Statistics of proportions, durations and agreement."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 _Z95: Final = 1.959963984540054  # the normal distribution's 97.5 % quantile
+_Z998: Final = 3.090232306167813  # its 99.9 % quantile
 
 
 def wilson(k: int, n: int) -> tuple[float, float]:
@@ -41,3 +44,98 @@ def survival(counts: Sequence[tuple[int, int, int]]) -> list[tuple[int, float]]:
             curve.append((unit, left))
         at_risk -= ended + running
     return curve
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where a period's rate lies when nothing but chance moves it: three standard errors each way."""
+
+    centre: float
+    low: float
+    high: float
+    is_signal: bool
+
+
+_MOVING_RANGE: Final = 1.128  # expected range of two draws, in standard deviations
+_RUN: Final = 8
+
+
+def control_limits(points: Sequence[tuple[int, int]]) -> list[Limits]:
+    """A p'-chart of (k, n) by period (D. B. Laney, 2002): limits that also allow for what always varies.
+
+    With many cases the limits of a plain p-chart shrink to nothing and every period alarms; here they widen
+    by how much neighbours differ anyway. A signal is a rate outside, or the eighth in a row on one side.
+    """
+    total_n = sum(n for _, n in points)
+    centre = sum(k for k, _ in points) / total_n if total_n else 0.0
+    errors = [math.sqrt(centre * (1 - centre) / n) if n else 0.0 for _, n in points]
+    scores = [(k / n - centre) / error for (k, n), error in zip(points, errors, strict=True) if n and error]
+    ranges = [abs(one - other) for one, other in pairwise(scores)]
+    spread = max(1.0, sum(ranges) / len(ranges) / _MOVING_RANGE) if ranges else 1.0
+    limits, run, side = [], 0, 0
+    for (k, n), error in zip(points, errors, strict=True):
+        rate = k / n if n else centre
+        now = (rate > centre) - (rate < centre)
+        run = run + 1 if now and now == side else abs(now)
+        side = now
+        low, high = max(0.0, centre - 3 * error * spread), min(1.0, centre + 3 * error * spread)
+        limits.append(Limits(centre, low, high, bool(n) and (not low <= rate <= high or run >= _RUN)))
+    return limits
+
+
+def funnel_limits(centre: float, n: int) -> tuple[float, float]:
+    """Where 99.8 % of the rates of groups of n lie that share one true rate (D. J. Spiegelhalter, 2005)."""
+    if not n:
+        return 0.0, 1.0
+    half = _Z998 * math.sqrt(centre * (1 - centre) / n)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def standardised(rates: Mapping[str, tuple[int, int]], mix: Mapping[str, int]) -> float | None:
+    """The rate there would be with another mix: each group's own (k, n), weighted by the mix's n.
+
+    None when a group of the mix has no case here, so that nothing can be said of it.
+    """
+    weights = {group: n for group, n in mix.items() if n}
+    if not weights or any(not rates.get(group, (0, 0))[1] for group in weights):
+        return None
+    total = sum(weights.values())
+    return sum(rates[group][0] / rates[group][1] * n / total for group, n in weights.items())
+
+
+def agreement(cells: Iterable[Mapping[str, tuple[int, int]]]) -> tuple[float, int] | None:
+    """How often two people decide alike claims alike: (share of pairs, how many pairs); None without a pair.
+
+    cells: for each kind of alike claims, each person's (approved, decided). A pair is a decision of one and a
+    decision of another in one cell.
+    """
+    agreed = pairs = 0
+    for cell in cells:
+        people = list(cell.values())
+        for at, (k, n) in enumerate(people):
+            for other_k, other_n in people[at + 1 :]:
+                agreed += k * other_k + (n - k) * (other_n - other_k)
+                pairs += n * other_n
+    return (agreed / pairs, pairs) if pairs else None
+
+
+def cohens_kappa(table: Mapping[tuple[str, str], int]) -> tuple[float, float, float] | None:
+    """Agreement beyond chance of two looks at the same cases (J. Cohen, 1960): (kappa, low, high), 95 %.
+
+    table: (first, second) → how many. None without a case, or when chance alone would always agree.
+    """
+    n = sum(table.values())
+    if not n:
+        return None
+    answers = {answer for pair in table for answer in pair}
+    observed = sum(table.get((answer, answer), 0) for answer in answers) / n
+    chance = 0.0
+    for answer in answers:
+        first = sum(count for (one, _), count in table.items() if one == answer) / n
+        second = sum(count for (_, other), count in table.items() if other == answer) / n
+        chance += first * second
+    if chance >= 1 - 1e-12:
+        return None
+    kappa = (observed - chance) / (1 - chance)
+    error = math.sqrt(observed * (1 - observed) / n) / (1 - chance)
+    return kappa, max(-1.0, kappa - _Z95 * error), min(1.0, kappa + _Z95 * error)

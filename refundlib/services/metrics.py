@@ -5,14 +5,14 @@ Source: DOMAIN, Metrics; docs/metrics.md says what each counts and why so.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from refundlib.db.queries import queries
 from refundlib.domain.errors import BadFigure, NotAllowed
-from refundlib.domain.people import SUPPORT, Person
+from refundlib.domain.people import SUPPORT, Person, zone_of
 from refundlib.domain.statistics import survival_hour
 from refundlib.services.desk import Desk, command
 from refundlib.services.policies import in_force, policies
@@ -326,3 +326,40 @@ def newest_day(desk: Desk, actor: Person) -> date:
     with desk.reading() as conn:
         newest: date = queries.metrics.newest_day(conn, today=desk.clock().astimezone(UTC).date())
     return newest
+
+
+WEEKS_LOOKED_BACK: Final = 8
+
+
+@command("read_metrics")
+def at_the_desk(desk: Desk, actor: Person) -> Row:
+    """The undecided reports now: open, oldest_at, late, under_6, under_12, under_24, beyond, waiting.
+
+    due_tonight: those whose deadline falls before midnight in the reader's zone. usual_arrivals: how many
+    more came by then on this weekday, on average of the last eight weeks.
+    """
+    now = desk.clock()
+    local = now.astimezone(zone_of(actor))
+    tonight = datetime.combine(local.date() + timedelta(days=1), time(), local.tzinfo)
+    with desk.reading() as conn:
+        row: Row = queries.metrics.undecided(conn, now=now, tonight=tonight)
+        row["usual_arrivals"] = queries.metrics.usual_arrivals(
+            conn, now=now, tonight=tonight, weeks=WEEKS_LOOKED_BACK
+        )
+    return row
+
+
+@command("read_metrics")
+def pauses(desk: Desk, actor: Person, from_date: date, to_date: date) -> Row:
+    """Questions asked of pros (n), and those whose pro had written since the report already (k)."""
+    with desk.reading() as conn:
+        row: Row = queries.metrics.pauses(conn, from_day=from_date, to_day=to_date)
+    return row
+
+
+@command("read_metrics")
+def mail_delay(desk: Desk, actor: Person, from_date: date, to_date: date) -> Row:
+    """Mails written in the period and sent (n), with the minutes it took: median_minutes, p90_minutes."""
+    with desk.reading() as conn:
+        row: Row = queries.metrics.mail_delay(conn, from_day=from_date, to_day=to_date)
+    return row

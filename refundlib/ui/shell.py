@@ -27,11 +27,16 @@ PAGES: Final = (
     ("queue", "Queue", ":material/inbox:", "read_queue"),
     ("claim", "Claim", ":material/balance:", "read_claim"),
     ("lead", "Lead", ":material/person_search:", "read_lead"),
-    ("metrics", "Metrics", ":material/monitoring:", "read_metrics"),
+    ("refund_rates", "Refund rates", ":material/monitoring:", "read_shared_metrics"),
+    ("sla", "Deadlines", ":material/alarm:", "read_metrics"),
+    ("payout_reversals", "Payouts", ":material/credit_card:", "read_shared_metrics"),
+    ("quality", "Quality", ":material/rule:", "read_metrics"),
+    ("cases", "Cases", ":material/list:", "read_metrics"),
+    ("second_look", "Second look", ":material/visibility:", "second_look"),
     ("mail", "Mail", ":material/mail:", "read_mail"),
 )
-# Reached from a claim, never by themselves.
-_INNER: Final = ("claim", "lead")
+# Reached from another page, never by themselves.
+_INNER: Final = ("claim", "lead", "cases", "second_look")
 _THROUGH_APP: Final = "through_app"
 _WANTED: Final = "wanted_page"
 

@@ -4,10 +4,9 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from refundlib.domain.money import format_money
-from refundlib.domain.people import Person
+from refundlib.domain.people import Person, zone_of
 
 REASONS: Final[Mapping[str, str]] = {
     "job_changed": "job changed",
@@ -81,19 +80,11 @@ def urgency(state: str, seconds: float) -> str:
     return "soon" if seconds < SOON_SECONDS else "calm"
 
 
-def zone(person: Person) -> ZoneInfo:
-    """The reader's time zone; UTC when it is none."""
-    try:
-        return ZoneInfo(person.time_zone)
-    except (ZoneInfoNotFoundError, ValueError):
-        return ZoneInfo("UTC")
-
-
 def moment(at: datetime | None, person: Person) -> str:
     """A time as the reader's calendar has it: Mar 2, 10:04."""
     if at is None:
         return "–"
-    local = at.astimezone(zone(person))
+    local = at.astimezone(zone_of(person))
     return f"{local:%b} {local.day}, {local:%H:%M}"
 
 

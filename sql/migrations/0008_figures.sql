@@ -152,6 +152,8 @@ JOIN refunds.reports r ON r.report_id = a.report_id
 WHERE a.action IN ('undone', 'reopened');
 
 CREATE INDEX audit_rework ON refunds.audit (at) WHERE action IN ('undone', 'reopened');
+CREATE INDEX audit_asked ON refunds.audit (at) WHERE action = 'asked_pro';
+CREATE INDEX outbox_sent ON refunds.outbox (created_at) WHERE state = 'sent';
 CREATE INDEX reports_reported ON refunds.reports USING brin (reported_at);
 CREATE INDEX ON refunds.reports (charge_id) WHERE state = 'approved';
 

@@ -152,7 +152,8 @@ SELECT
     f.hit OR coalesce(f.due_at < :now, false) AS hit,
     CASE WHEN f.due_at < :now THEN f.amount ELSE f.hit_amount END AS hit_amount,
     r.state,
-    r.reason AS report_reason
+    r.reason AS report_reason,
+    coalesce(r.lead_id, c.lead_id) AS lead_id
 FROM (
     SELECT *
     FROM refunds.facts
@@ -177,7 +178,73 @@ FROM (
 ) AS f
 LEFT JOIN marketplace.pros p ON p.pro_id = f.pro_id
 LEFT JOIN refunds.reports r ON r.report_id = f.report_id
+LEFT JOIN marketplace.charges c ON f.metric = 'refund_rate' AND c.charge_id = f.case_id
 ORDER BY f.at DESC, f.case_id DESC;
+
+-- name: undecided(now, tonight)^
+-- The undecided reports: how old the oldest is, and how much time is left, by bracket. One that waits has its pause.
+SELECT
+    count(*) AS open,
+    min(r.opened_at) AS oldest_at,
+    count(*) FILTER (WHERE r.state = 'waiting_on_pro') AS waiting,
+    count(*) FILTER (WHERE r.state <> 'waiting_on_pro' AND r.deadline_at < :now) AS late,
+    count(*) FILTER (
+        WHERE r.state <> 'waiting_on_pro' AND r.deadline_at >= :now AND r.deadline_at < :now + interval '6 hours'
+    ) AS under_6,
+    count(*) FILTER (
+        WHERE r.state <> 'waiting_on_pro'
+        AND r.deadline_at >= :now + interval '6 hours' AND r.deadline_at < :now + interval '12 hours'
+    ) AS under_12,
+    count(*) FILTER (
+        WHERE r.state <> 'waiting_on_pro'
+        AND r.deadline_at >= :now + interval '12 hours' AND r.deadline_at < :now + interval '24 hours'
+    ) AS under_24,
+    count(*) FILTER (WHERE r.state <> 'waiting_on_pro' AND r.deadline_at >= :now + interval '24 hours') AS beyond,
+    count(*) FILTER (WHERE r.state <> 'waiting_on_pro' AND r.deadline_at < :tonight) AS due_tonight
+FROM refunds.reports r
+WHERE r.state IN ('open', 'waiting_on_pro', 'awaiting_second_approval');
+
+-- name: usual_arrivals(now, tonight, weeks)$
+-- How many reports came on average between this time of day and midnight, on this weekday, in the last weeks.
+SELECT count(r.report_id)::double precision / :weeks
+FROM generate_series(1, :weeks) AS w (n)
+LEFT JOIN refunds.reports r
+    ON r.reported_at >= :now - w.n * interval '7 days'
+    AND r.reported_at < :tonight - w.n * interval '7 days';
+
+-- name: pauses(from_day, to_day)^
+-- Questions to pros, and those whose pro had written since the report already: the answer may have been there.
+SELECT
+    count(*) AS n,
+    count(*) FILTER (
+        WHERE EXISTS (
+            SELECT FROM marketplace.messages m
+            WHERE
+                m.lead_id = r.lead_id
+                AND m.pro_id = r.pro_id
+                AND m.sender = 'pro'
+                AND m.sent_at > r.reported_at
+                AND m.sent_at <= a.at
+        )
+    ) AS k
+FROM refunds.audit a
+JOIN refunds.reports r ON r.report_id = a.report_id
+WHERE
+    a.action = 'asked_pro'
+    AND a.at >= CAST(:from_day AS timestamp) AT TIME ZONE 'UTC'
+    AND a.at < CAST(:to_day AS timestamp) AT TIME ZONE 'UTC';
+
+-- name: mail_delay(from_day, to_day)^
+-- Mails written in the period and sent: how many, and how many minutes it took half of them, and nine in ten.
+SELECT
+    count(*) AS n,
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(EPOCH FROM o.sent_at - o.created_at) / 60) AS median_minutes,
+    percentile_cont(0.9) WITHIN GROUP (ORDER BY extract(EPOCH FROM o.sent_at - o.created_at) / 60) AS p90_minutes
+FROM refunds.outbox o
+WHERE
+    o.state = 'sent'
+    AND o.created_at >= CAST(:from_day AS timestamp) AT TIME ZONE 'UTC'
+    AND o.created_at < CAST(:to_day AS timestamp) AT TIME ZONE 'UTC';
 
 -- name: newest_day(today)$
 -- The newest UTC day with a charge, by the sums and by what is marked to be summed; today when there is none.

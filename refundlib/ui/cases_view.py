@@ -1,0 +1,126 @@
+"""The list behind a figure: what it counts, newest first; each row opens its claim, or its lead."""
+
+from datetime import date
+from typing import Any, Final
+
+import pandas as pd
+import streamlit as st
+
+from refundlib.domain.errors import BadFigure
+from refundlib.domain.money import format_money
+from refundlib.services.metrics import METRICS, Cut, cases
+from refundlib.ui import words
+from refundlib.ui.export import csv_of
+from refundlib.ui.figures import label, label_of
+from refundlib.ui.shell import Visit, refusals
+from refundlib.ui.text import quiet
+
+_TITLES: Final = {
+    "refund_rate": ("Charges", "Charges that were refunded", "Charged"),
+    "refund_activity": ("Decisions", "Approvals", "Decided"),
+    "overrule": ("Decisions", "Decisions against our advice", "Decided"),
+    "check_overrule": ("Decisions by the check behind our advice", "Decisions against the check", "Decided"),
+    "sla": ("Reports by deadline", "Reports that were late", "Deadline"),
+    "time_to_decision": ("Reports", "Reports decided", "Reported"),
+    "raw_time_to_decision": ("Reports", "Reports decided", "Reported"),
+    "payout_reversals": ("Card refunds", "Card refunds that came back", "Submitted"),
+    "payout_processor": ("Card refunds", "Card refunds that came back", "Submitted"),
+    "reversal_age": ("Card refunds that came back", "Card refunds that came back", "Submitted"),
+    "time_to_money": ("Card refunds that arrived", "Card refunds that arrived", "Submitted"),
+    "rework": ("Undone and reopened", "Undone and reopened", "When"),
+}
+_CUTS: Final = ("category", "reason", "kind", "region", "pro", "agent", "other")
+
+
+def show(visit: Visit) -> None:
+    """The page of cases."""
+    with refusals():
+        params = st.query_params.to_dict()
+        metric = params.get("metric", "")
+        if metric not in METRICS:
+            raise BadFigure("This list belongs to a figure: open a page of figures and click a mark.")
+        from_day, to_day = _day(params, "from"), _day(params, "to")
+        hits = params.get("hits") == "1"
+        cut = Cut(**{name: params[name] for name in _CUTS if params.get(name)})
+        rows, following = cases(
+            visit.desk, visit.person, metric, from_day, to_day, cut, hits=hits, after=params.get("after")
+        )
+        _head(metric, from_day, to_day, cut, hits=hits)
+        _list(visit, metric, rows)
+        _turn(params, following)
+
+
+def _day(params: dict[str, str], name: str) -> date:
+    try:
+        return date.fromisoformat(params.get(name, ""))
+    except ValueError:
+        raise BadFigure(
+            f"The address names no day as {name!r}; open the list from a page of figures."
+        ) from None
+
+
+def _head(metric: str, from_day: date, to_day: date, cut: Cut, *, hits: bool) -> None:
+    everything, only, _ = _TITLES[metric]
+    st.markdown(f"### {only if hits else everything}")
+    own = METRICS[metric].other
+    parts = [f"from {from_day} up to {to_day} (UTC days, the last not included)"]
+    for name in sorted(cut.used()):
+        shown = own if name == "other" and own else name
+        parts.append(f"{label_of(shown).lower()} {words.plain(label(name, getattr(cut, name)))}")
+    quiet(" · ".join(parts))
+
+
+def _list(visit: Visit, metric: str, rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        st.info("Nothing is counted here.", icon=":material/search_off:")
+        return
+    frame = pd.DataFrame([_cells(visit, metric, row) for row in rows])
+    chosen: Any = st.dataframe(
+        frame,
+        hide_index=True,
+        height=min(len(frame), 18) * 35 + 40,
+        on_select="rerun",
+        selection_mode="single-cell",
+        key=f"cases-{st.session_state.get('cases', 0)}",
+    )
+    if cells := chosen["selection"]["cells"]:
+        row = rows[cells[0][0]]
+        st.session_state["cases"] = st.session_state.get("cases", 0) + 1
+        if row["report_id"]:
+            st.switch_page("pages/claim.py", query_params={"claim": row["report_id"]})
+        st.switch_page("pages/lead.py", query_params={"lead": row["lead_id"]})
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.download_button(
+            "CSV of this page",
+            lambda: csv_of(frame),
+            f"{metric}-cases.csv",
+            "text/csv",
+            on_click="ignore",
+            icon=":material/download:",
+        )
+        quiet("Click a row to open its claim.")
+
+
+def _cells(visit: Visit, metric: str, row: dict[str, Any]) -> dict[str, str]:
+    state = words.STATES[row["state"]] if row["state"] else "not reported"
+    return {
+        _TITLES[metric][2]: words.moment(row["at"], visit.person),
+        "Report": row["report_id"] or "–",
+        "Pro": row["pro_name"],
+        "Category": row["category"],
+        "Reason": words.REASONS.get(row["report_reason"], "–"),
+        "Amount": format_money(row["amount"], row["currency"]),
+        "Of it": format_money(row["hit_amount"], row["currency"]),
+        "Who": row["agent"] or "–",
+        "Now": state,
+    }
+
+
+def _turn(params: dict[str, str], following: str | None) -> None:
+    with st.container(horizontal=True):
+        if params.get("after") and st.button("First page", icon=":material/first_page:"):
+            st.query_params.from_dict({name: value for name, value in params.items() if name != "after"})
+            st.rerun()
+        if following and st.button("Next page", icon=":material/chevron_right:"):
+            st.query_params["after"] = following
+            st.rerun()

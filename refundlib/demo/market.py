@@ -119,6 +119,16 @@ DETAILS: Final = (
     "This should not have been charged.",
     "Third time this month!",
 )
+GOODWILL: Final = (
+    "A duplicate of a lead charged last week.",
+    "Two pros were sent to the same address; fair to give it back.",
+    "The customer booked by mistake and said so at once.",
+)
+OVERRULED: Final = (
+    "Called the customer: it is as the pro says.",
+    "The chat leaves no doubt once it is read whole.",
+    "The pro showed a recording of the call.",
+)
 DENIALS: Final = (
     "The chat does not show it.",
     "The number works; we called it.",
@@ -371,11 +381,18 @@ class _Pro:
                 "refund_amount": self.amount if approve else 0,
                 "decided_by": rng.choices(list(AGENTS), list(AGENTS.values()))[0],
                 "decided_at": _text(report["decided_at"]),
-                "note": "" if approve else rng.choice(DENIALS),
+                "note": self._note(report, approve, good),
             },
         )
         if approve and rng.random() < 0.16:
             yield from self._card_refund(key, report["decided_at"])
+
+    def _note(self, report: Row, approve: bool, good: bool) -> str:
+        if not approve:
+            return self.rng.choice(DENIALS)
+        if report["reason"] == "other":
+            return self.rng.choice(GOODWILL)
+        return "" if good else self.rng.choice(OVERRULED)
 
     def _card_refund(self, key: str, decided_at: datetime) -> Rows:
         """Asked for at once, so that the credit is whole; the processor answers in days."""

@@ -322,7 +322,7 @@ def maturing_from(desk: Desk, actor: Person) -> datetime:
 
 @command("read_metrics")
 def newest_day(desk: Desk, actor: Person) -> date:
-    """The newest UTC day with a charge: where the charts end."""
+    """The UTC day where the charts end: today, or the last day with a charge when that is over a week ago."""
     with desk.reading() as conn:
         newest: date = queries.metrics.newest_day(conn, today=desk.clock().astimezone(UTC).date())
     return newest

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from refundlib.db.queries import queries
 from refundlib.domain.errors import AlreadyDecided, BadFigure, NotFound, ReasonMissing, SamePerson
-from refundlib.domain.people import Person
+from refundlib.domain.masking import mask_text
+from refundlib.domain.people import VIEWER, Person
 from refundlib.domain.statistics import cohens_kappa
 from refundlib.services import audit
 from refundlib.services.desk import Desk, command
@@ -128,4 +129,5 @@ def discretionary(desk: Desk, actor: Person, from_day: date, to_day: date) -> li
         rows: list[Row] = queries.second_looks.discretionary(
             conn, from_day=from_day, to_day=to_day, limit=ROWS_MAX
         )
-    return rows
+    masked = actor.roles <= {VIEWER}
+    return [{**row, "note": mask_text(row["note"])} for row in rows] if masked else rows

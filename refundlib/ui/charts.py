@@ -39,21 +39,21 @@ def palette() -> Palette:
 def control(frame: pd.DataFrame) -> go.Figure:
     """A rate by period between its control limits.
 
-    Columns: key, rate, k, n, centre, floor, roof, signal (bool), maturing (bool).
+    Columns: label, rate, k, n, centre, floor, roof, signal (bool), maturing (bool).
     """
     colours = palette()
     figure = go.Figure()
     for column, fill in (("roof", None), ("floor", "tonexty")):
         figure.add_scatter(
-            x=frame["key"], y=frame[column], mode="lines", line={"width": 0}, fill=fill,
+            x=frame["label"], y=frame[column], mode="lines", line={"width": 0}, fill=fill,
             fillcolor=colours.band, hoverinfo="skip", showlegend=False,
         )  # fmt: skip
     figure.add_scatter(
-        x=frame["key"], y=frame["centre"], mode="lines",
+        x=frame["label"], y=frame["centre"], mode="lines",
         line={"color": colours.calm, "dash": "dot", "width": 1}, hoverinfo="skip", showlegend=False,
     )  # fmt: skip
     figure.add_scatter(
-        x=frame["key"],
+        x=frame["label"],
         y=frame["rate"],
         mode="lines+markers",
         line={"color": colours.main, "width": 1.5},
@@ -105,23 +105,25 @@ def rates(frame: pd.DataFrame, *, compared: str = "before") -> go.Figure:
         height=max(120, 70 + ROW_PIXELS * len(shown)),
         xaxis={"rangemode": "tozero", "tickformat": ".0%", "type": "linear"},
         yaxis={"type": "category", "autorange": "reversed", "title": None},
+        margin={"l": 8, "r": 8, "t": 34, "b": 8},
+        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
     )
     return figure
 
 
 def stacked(frame: pd.DataFrame, parts: dict[str, str], *, money: str | None = None) -> go.Figure:
-    """Stacked bars by period. parts: column → role ("main", "bad", "calm"); money: the amounts' currency."""
+    """Stacked bars by period (label). parts: column → role (main, bad, calm); money: the currency."""
     colours = palette()
     patterns = {"main": "", "bad": "/", "calm": "."}
     figure = go.Figure(
         [
             go.Bar(
-                x=frame["key"],
+                x=frame["label"],
                 y=frame[column],
                 name=column,
                 marker={
                     "color": getattr(colours, role),
-                    "pattern": {"shape": patterns[role], "size": 4, "solidity": 0.25},
+                    "pattern": {"shape": patterns[role], "fillmode": "overlay", "size": 5, "solidity": 0.2},
                 },
                 hovertemplate="%{x}, "
                 + column
@@ -164,7 +166,11 @@ def funnel(inside: pd.DataFrame, limits: pd.DataFrame, centre: float) -> go.Figu
         showlegend=False,
     )
     _plain(figure, tick=".0%")
-    figure.update_layout(xaxis={"type": "log", "title": {"text": "charges (log)"}}, height=HEIGHT_PIXELS + 40)
+    ticks = [each * 10**power for power in range(1, 7) for each in (1, 2, 5)]
+    figure.update_layout(
+        xaxis={"type": "log", "title": {"text": "charges (log)"}, "tickvals": ticks},
+        height=HEIGHT_PIXELS + 40,
+    )
     return figure
 
 

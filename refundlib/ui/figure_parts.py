@@ -68,7 +68,7 @@ def table_of(frame: pd.DataFrame) -> pd.DataFrame:
     """A frame of rates as people read it."""
     table = pd.DataFrame(
         {
-            "group": frame.get("label", frame["key"]),
+            "group": frame["label"] if "other" in frame else frame["key"],
             "n": frame["n"],
             "k": frame["k"],
             "rate": frame["rate"].round(4),

@@ -138,6 +138,13 @@ def days_of(period: str, grain: str) -> tuple[date, date]:
     return first, first + timedelta(days=7 if grain == "week" else 1)
 
 
+def labelled(frame: pd.DataFrame, grain: str) -> pd.DataFrame:
+    """A frame by period with what its axis shows in `label`: Jun 1, or Jun 26 for months."""
+    firsts = [days_of(key, grain)[0] for key in frame["key"]]
+    names = [f"{day:%b %y}" if grain == "month" else f"{day:%b} {day.day}, {day:%y}" for day in firsts]
+    return frame.assign(label=names)
+
+
 # -- the bar above a page --------------------------------------------------------------------------------
 
 
@@ -229,4 +236,4 @@ def ripe_until(visit: Visit) -> date:
 
 def points(share: float) -> str:
     """A difference of two rates: +1.3 points."""
-    return f"{share * 100:+.1f} points"
+    return f"{share * 100:+.1f} points".replace("-", "−")

@@ -8,7 +8,7 @@ import streamlit as st
 from refundlib.domain.money import format_money
 from refundlib.domain.statistics import survival, survival_hour
 from refundlib.ui import charts, figure_parts
-from refundlib.ui.figures import CLAIMS, Lens, bar, foot, points
+from refundlib.ui.figures import CLAIMS, Lens, bar, days_of, foot, labelled, points
 from refundlib.ui.shell import Visit, refusals
 from refundlib.ui.text import quiet
 
@@ -66,6 +66,7 @@ def _over_time(lens: Lens, tables: Tables) -> None:
         for outcome in _OUTCOMES
     }
     frame = pd.DataFrame(parts).fillna(0).astype(int).rename_axis("key").reset_index()
+    frame = labelled(frame, grain)
     returned = sum(row["amount_k"] for row in rows if lens.measure in (CLAIMS, row["currency"]))
     currencies = sorted({row["currency"] for row in rows})
     if len(currencies) == 1:
@@ -87,12 +88,10 @@ def _over_time(lens: Lens, tables: Tables) -> None:
     quiet(
         "By the day of submission. Failed: never arrived. Reversed: arrived, and the processor took it back."
     )
-    tables[f"card refunds by {grain}"] = frame
+    tables[f"card refunds by {grain}"] = frame.drop(columns="label")
 
 
 def _door(lens: Lens, outcome: str, key: str, grain: str) -> dict[str, str]:
-    from refundlib.ui.figures import days_of
-
     first, beyond = days_of(key, grain)
     door = lens.door("payout_reversals", other=outcome)
     return {

@@ -11,7 +11,7 @@ from refundlib.domain.people import SUPPORT
 from refundlib.domain.statistics import agreement
 from refundlib.services import second_looks
 from refundlib.ui import charts, figure_parts, words
-from refundlib.ui.figures import Lens, bar, foot, groups, points
+from refundlib.ui.figures import Lens, bar, foot, groups, labelled, points
 from refundlib.ui.shell import Visit, refusals, show_told, tell
 from refundlib.ui.text import quiet
 
@@ -56,7 +56,7 @@ def _answer(lens: Lens) -> str:
     change = f", {points(k / n - before_k / before_n)} on {lens.compared}" if n and before_n else ""
     shares = {key: hits for key, (hits, _) in groups(lens.frame(lens.rows("overrule", "reason"))).items()}
     most = max(shares, key=lambda key: (shares[key], key))
-    why = f": most often “{words.REASONS.get(most, most)}” ({shares[most]:,} of them)" if k else ""
+    why = f": most often {words.REASONS.get(most, most)} ({shares[most]:,} of them)" if k else ""
     return f"Our advice was overruled in {k / n:.1%} of {n:,} decisions{change}{why}"
 
 
@@ -173,7 +173,7 @@ def _rework(lens: Lens, tables: Tables) -> None:
             for deed in ("undone", "reopened")
         }
     )
-    frame = frame.fillna(0).astype(int).rename_axis("key").reset_index()
+    frame = labelled(frame.fillna(0).astype(int).rename_axis("key").reset_index(), grain)
     undone, reopened = (int(frame[deed].sum()) for deed in ("undone", "reopened"))
     st.markdown(f"##### {undone} approvals undone, {reopened} denials reopened")
     if len(frame):
@@ -187,7 +187,7 @@ def _rework(lens: Lens, tables: Tables) -> None:
             doors,
             alt="Undone and reopened.",
         )
-    tables["undone and reopened"] = frame
+    tables["undone and reopened"] = frame.drop(columns="label")
 
 
 def _discretionary(lens: Lens, tables: Tables) -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from refundlib.domain.statistics import control_limits, funnel_limits, standardised
 from refundlib.ui import charts, figure_parts
-from refundlib.ui.figures import CLAIMS, Lens, bar, days_of, each, foot, groups, points, ripe_until
+from refundlib.ui.figures import CLAIMS, Lens, bar, days_of, each, foot, groups, labelled, points, ripe_until
 from refundlib.ui.shell import Visit, refusals
 from refundlib.ui.text import quiet
 
@@ -108,7 +108,7 @@ def _over_time(lens: Lens, tables: Tables) -> None:
     ripe = ripe_until(lens.visit)
     ends = [days_of(key, lens.grain) for key in frame["key"]]
     share = [_mature_share(first, beyond, ripe) for first, beyond in ends]
-    frame = frame.assign(mature=share, maturing=[each < 1 for each in share])
+    frame = labelled(frame, lens.grain).assign(mature=share, maturing=[each < 1 for each in share])
     standing = frame[~frame["maturing"]]
     limits = control_limits([(int(k), int(n)) for k, n in zip(frame["k"], frame["n"], strict=True)])
     centre = standing["k"].sum() / standing["n"].sum() if standing["n"].sum() else limits[0].centre
@@ -135,7 +135,7 @@ def _over_time(lens: Lens, tables: Tables) -> None:
         "diamonds lie outside, or end a run of eight."
     )
     if len(young):
-        seen = ", ".join(f"{row.key} {row.mature:.0%}" for row in each(young.tail(3)))
+        seen = ", ".join(f"{row.label} {row.mature:.0%}" for row in each(young.tail(3)))
         note += f" Pale: still maturing, share that can no longer change: {seen}."
     quiet(note)
     tables[f"refund rate by {lens.grain}"] = figure_parts.table_of(frame).assign(
@@ -161,9 +161,9 @@ def _breakdown(lens: Lens, tables: Tables) -> None:
 
 def _movers(lens: Lens, tables: Tables) -> None:
     """What added most to the change, either way."""
-    now = groups(lens.frame(lens.rows("refund_rate", "category")))
-    before = groups(lens.frame(lens.before("refund_rate", "category")))
-    if not before:
+    ripe = ripe_until(lens.visit)
+    now, before = _ripe(lens, ripe, before=False), _ripe(lens, ripe, before=True)
+    if not now or not before:
         return
     ours, theirs = _shares(now), _shares(before)
     moves = pd.DataFrame(
@@ -227,7 +227,7 @@ def _activity(lens: Lens, tables: Tables) -> None:
     frame = lens.frame(lens.rows("refund_activity", grain))
     if not len(frame):
         return
-    frame = frame.assign(approved=frame["k"], denied=frame["n"] - frame["k"])
+    frame = labelled(frame, grain).assign(approved=frame["k"], denied=frame["n"] - frame["k"])
     approved, decided = int(frame["k"].sum()), int(frame["n"].sum())
     if lens.measure == CLAIMS:
         st.markdown(f"##### Decided in the same time: {decided:,} reports, {approved:,} approved")

@@ -9,7 +9,7 @@ from refundlib.domain.people import SUPPORT
 from refundlib.domain.statistics import survival, survival_hour
 from refundlib.services.metrics import at_the_desk, clocks, mail_delay, pauses
 from refundlib.ui import charts, figure_parts, words
-from refundlib.ui.figures import Lens, bar, each, foot, points
+from refundlib.ui.figures import Lens, bar, each, foot, labelled, points
 from refundlib.ui.shell import Visit, refusals
 from refundlib.ui.text import quiet
 
@@ -114,7 +114,7 @@ def _over_time(lens: Lens, tables: Tables) -> None:
     frame = lens.frame(lens.rows("sla", grain))
     if not len(frame):
         return
-    frame = frame.assign(
+    frame = labelled(frame, grain).assign(
         kept=frame["n"] - frame["k"] - frame["pending"], late=frame["k"], **{"still open": frame["pending"]}
     )
     late, due = int(frame["late"].sum()), int((frame["n"] - frame["pending"]).sum())
@@ -174,7 +174,7 @@ def _arrivals(lens: Lens, tables: Tables) -> None:
         return
     slots = frame["key"].str.split(" ", n=1)
     frame = frame.assign(day=slots.str[0].astype(int), hour=slots.str[1].astype(int))
-    worst = frame[frame["n"] >= 10].sort_values("rate", ascending=False).head(1)
+    worst = frame[(frame["n"] >= 10) & (frame["k"] >= 5)].sort_values("rate", ascending=False).head(1)
     days = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
     told = "When reports that become late arrive"
     for row in each(worst):

@@ -247,8 +247,11 @@ WHERE
     AND o.created_at < CAST(:to_day AS timestamp) AT TIME ZONE 'UTC';
 
 -- name: newest_day(today)$
--- The newest UTC day with a charge, by the sums and by what is marked to be summed; today when there is none.
-SELECT least(:today, coalesce(greatest(
-    (SELECT max(r.day) FROM refunds.rollup_days r WHERE r.metric = 'refund_rate' AND r.slice = 'work'),
-    (SELECT max(m.day) FROM refunds.rollup_marks m WHERE m.source = 'charges')
-), :today));
+-- Today, but when the last charge is older than a week, its UTC day: figures of a market that stopped end there.
+SELECT CASE WHEN x.newest < CAST(:today AS date) - 7 THEN x.newest ELSE :today END
+FROM (
+    SELECT greatest(
+        (SELECT max(r.day) FROM refunds.rollup_days r WHERE r.metric = 'refund_rate' AND r.slice = 'work'),
+        (SELECT max(m.day) FROM refunds.rollup_marks m WHERE m.source = 'charges')
+    ) AS newest
+) AS x;

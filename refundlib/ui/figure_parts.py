@@ -46,7 +46,7 @@ def rates(
         label=[label(dimension, key) for key in frame["key"]], other=frame["key"].map(other).astype(float)
     )
     if title:
-        st.markdown(f"##### {title}")
+        st.markdown(f"#### {title}")
     shown = frame[frame["n"] >= 10]
     few = frame[frame["n"] < 10]
     if len(shown):

@@ -139,9 +139,9 @@ def days_of(period: str, grain: str) -> tuple[date, date]:
 
 
 def labelled(frame: pd.DataFrame, grain: str) -> pd.DataFrame:
-    """A frame by period with what its axis shows in `label`: Jun 1, or Jun 26 for months."""
+    """A frame by period with what its axis shows in `label`: Jun 1, or Jun 26 for a month of 2026."""
     firsts = [days_of(key, grain)[0] for key in frame["key"]]
-    names = [f"{day:%b %y}" if grain == "month" else f"{day:%b} {day.day}, {day:%y}" for day in firsts]
+    names = [f"{day:%b %y}" if grain == "month" else f"{day:%b} {day.day}" for day in firsts]
     return frame.assign(label=names)
 
 

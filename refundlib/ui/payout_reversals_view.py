@@ -71,9 +71,9 @@ def _over_time(lens: Lens, tables: Tables) -> None:
     currencies = sorted({row["currency"] for row in rows})
     if len(currencies) == 1:
         back = format_money(returned, currencies[0]).replace("$", "\\$")
-        st.markdown(f"##### {back} returned to balances")
+        st.markdown(f"#### {back} returned to balances")
     else:
-        st.markdown("##### What became of card refunds")
+        st.markdown("#### What became of card refunds")
     doors = {
         curve: [_door(lens, outcome, key, grain) for key in frame["key"]]
         for curve, outcome in enumerate(_OUTCOMES)
@@ -107,7 +107,7 @@ def _ages(lens: Lens, tables: Tables) -> None:
         return
     frame = frame.assign(day=frame["key"].astype(int)).sort_values("day")
     shown = pd.DataFrame({"label": frame["day"].astype(str), "n": frame["n"]})
-    st.markdown("##### Days from submission until it came back")
+    st.markdown("#### Days from submission until it came back")
     doors = [lens.door("reversal_age", other=key) for key in frame["key"]]
     figure_parts.chart(charts.bars(shown, "came back"), "ages", {0: doors}, alt="Age at reversal in days.")
     tables["age at reversal"] = frame[["day", "n"]]
@@ -122,7 +122,7 @@ def _time_to_money(lens: Lens, tables: Tables) -> None:
     counts = sorted((int(key), int(n), 0) for key, n in zip(frame["key"], frame["n"], strict=True))
     half, nine = survival_hour(counts, 0.5), survival_hour(counts, 0.9)
     st.markdown(
-        f"##### Of what arrived, half did within {half} days of the request, nine in ten within {nine}"
+        f"#### Of what arrived, half did within {half} days of the request, nine in ten within {nine}"
     )
     figure = charts.curves({"arrived": [(unit, 1 - left) for unit, left in survival(counts)]}, "days")
     st.plotly_chart(figure, key="money", config={"displayModeBar": False}, alt="Days from request to money.")

@@ -77,7 +77,7 @@ def _by_check(lens: Lens, frame: pd.DataFrame) -> pd.DataFrame:
         label=[words.CHECKS.get(key, key) for key in frame.sort_values("n", ascending=False)["key"]],
         other=float("nan"),
     )
-    st.markdown("##### By the check our advice rested on")
+    st.markdown("#### By the check our advice rested on")
     shown = frame[frame["n"] >= 10]
     if len(shown):
         doors = [lens.door("check_overrule", hits=True, other=key) for key in shown["key"]]
@@ -97,7 +97,7 @@ def _agreement(lens: Lens, tables: Tables) -> None:
     if found is None:
         return
     share, pairs = found
-    st.markdown(f"##### Two people decide claims alike in {share:.1%} of pairs")
+    st.markdown(f"#### Two people decide claims alike in {share:.1%} of pairs")
     quiet(f"Alike: the same reason and the same advice; {pairs:,} pairs of decisions by different people.")
     tables["approved by person, against alike claims"] = _expected(cells)
 
@@ -124,7 +124,7 @@ def _second_looks(lens: Lens, tables: Tables) -> None:
     read = (lens.visit.desk, lens.visit.person)
     seen = second_looks.agreement(*read, lens.from_day, lens.to_day)
     waits = second_looks.waiting(*read)
-    st.markdown(f"##### {_kappa_in_words(seen)}")
+    st.markdown(f"#### {_kappa_in_words(seen)}")
     quiet("A second person decides again without seeing the first decision (Cohen’s kappa, 95 % interval).")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if lens.visit.may("second_look") and waits["yours"]:
@@ -175,7 +175,7 @@ def _rework(lens: Lens, tables: Tables) -> None:
     )
     frame = labelled(frame.fillna(0).astype(int).rename_axis("key").reset_index(), grain)
     undone, reopened = (int(frame[deed].sum()) for deed in ("undone", "reopened"))
-    st.markdown(f"##### {undone} approvals undone, {reopened} denials reopened")
+    st.markdown(f"#### {undone} approvals undone, {reopened} denials reopened")
     if len(frame):
         doors = {
             curve: [lens.door("rework", other=deed)] * len(frame)
@@ -192,7 +192,7 @@ def _rework(lens: Lens, tables: Tables) -> None:
 
 def _discretionary(lens: Lens, tables: Tables) -> None:
     rows = second_looks.discretionary(lens.visit.desk, lens.visit.person, lens.from_day, lens.to_day)
-    st.markdown(f"##### {len(rows)} newest refunds at discretion, with their reasons")
+    st.markdown(f"#### {len(rows)} newest refunds at discretion, with their reasons")
     if not rows:
         quiet("None in this period.")
         return

@@ -122,7 +122,7 @@ def _over_time(lens: Lens, tables: Tables) -> None:
         signal=[signals.get(key, False) for key in frame["key"]],
     )
     told = f"{sum(signals.values())} of {len(standing)} {lens.grain}s differ by more than chance"
-    st.markdown(f"##### By {lens.grain} of charge: {told}")
+    st.markdown(f"#### By {lens.grain} of charge: {told}")
     figure_parts.chart(
         charts.control(frame),
         "control",
@@ -179,7 +179,7 @@ def _movers(lens: Lens, tables: Tables) -> None:
     )
     moves = moves.reindex(moves["adds"].abs().sort_values(ascending=False).index)
     top = "; ".join(f"{row.category} {points(row.adds)}" for row in each(moves.head(MOVERS)))
-    st.markdown(f"##### What moved it: {top}")
+    st.markdown(f"#### What moved it: {top}")
     crude = _rate(now)
     same = standardised(now, {group: n for group, (_, n) in before.items()})
     if same is not None:
@@ -188,7 +188,7 @@ def _movers(lens: Lens, tables: Tables) -> None:
 
 
 def _pros(lens: Lens, tables: Tables) -> None:
-    st.markdown("##### Pros, and what chance alone would do")
+    st.markdown("#### Pros, and what chance alone would do")
     if lens.cut.used():
         quiet("Pros are compared over all charges: clear the filters to see them.")
         return
@@ -230,9 +230,9 @@ def _activity(lens: Lens, tables: Tables) -> None:
     frame = labelled(frame, grain).assign(approved=frame["k"], denied=frame["n"] - frame["k"])
     approved, decided = int(frame["k"].sum()), int(frame["n"].sum())
     if lens.measure == CLAIMS:
-        st.markdown(f"##### Decided in the same time: {decided:,} reports, {approved:,} approved")
+        st.markdown(f"#### Decided in the same time: {decided:,} reports, {approved:,} approved")
     else:
-        st.markdown(f"##### Decided in the same time, in minor units of {lens.measure}")
+        st.markdown(f"#### Decided in the same time, in minor units of {lens.measure}")
     doors = {
         0: [lens.door("refund_activity", hits=True, period=key) for key in frame["key"]],
         1: [lens.door("refund_activity", period=key) for key in frame["key"]],

@@ -86,7 +86,7 @@ def _now(visit: Visit, tables: Tables) -> None:
     now = at_the_desk(visit.desk, visit.person)
     frame = pd.DataFrame({"label": list(_BRACKETS.values()), "n": [now[name] for name in _BRACKETS]})
     late = f":red[{now['late']} late]" if now["late"] else "none late"
-    st.markdown(f"##### Now: {now['open']} open, {late}")
+    st.markdown(f"#### Now: {now['open']} open, {late}")
     st.plotly_chart(
         charts.bars(frame, "open"), key="now", config={"displayModeBar": False}, alt="Open by time left."
     )
@@ -118,7 +118,7 @@ def _over_time(lens: Lens, tables: Tables) -> None:
         kept=frame["n"] - frame["k"] - frame["pending"], late=frame["k"], **{"still open": frame["pending"]}
     )
     late, due = int(frame["late"].sum()), int((frame["n"] - frame["pending"]).sum())
-    st.markdown(f"##### {late:,} of {due:,} that fell due were late")
+    st.markdown(f"#### {late:,} of {due:,} that fell due were late")
     doors = [lens.door("sla", period=key) for key in frame["key"]]
     late_doors = [lens.door("sla", hits=True, period=key) for key in frame["key"]]
     figure_parts.chart(
@@ -144,7 +144,7 @@ def _durations(lens: Lens, tables: Tables) -> None:
         rows.append({"clock": name, "half within hours": half, "nine in ten within hours": nine})
     if not any(lines.values()):
         return
-    st.markdown("##### Half and nine in ten are decided within: " + "; ".join(told))
+    st.markdown("#### Half and nine in ten are decided within: " + "; ".join(told))
     figure = charts.curves(lines, "hours")
     figure.update_xaxes(range=[0, 120])
     st.plotly_chart(
@@ -179,7 +179,7 @@ def _arrivals(lens: Lens, tables: Tables) -> None:
     told = "When reports that become late arrive"
     for row in each(worst):
         told = f"Most often late: arrivals on {days[row.day - 1]} after {row.hour}:00 UTC, {row.k} of {row.n}"
-    st.markdown(f"##### {told}")
+    st.markdown(f"#### {told}")
     by_place = {(row.day, row.hour): row.key for row in each(frame)}
     doors = [
         lens.door("sla", hits=True, other=by_place[day, hour]) if (day, hour) in by_place else None
@@ -195,7 +195,7 @@ def _arrivals(lens: Lens, tables: Tables) -> None:
 def _afterwards(lens: Lens) -> None:
     read = (lens.visit.desk, lens.visit.person, lens.from_day, lens.to_day)
     asked, mails = pauses(*read), mail_delay(*read)
-    st.markdown("##### Pauses and mail")
+    st.markdown("#### Pauses and mail")
     st.markdown(
         f"{asked['n']:,} questions to pros; in {asked['k']:,} the pro had written since the report already. "
         + (

@@ -83,7 +83,22 @@ def test_two_people_one_refund(browser: Browser, served: Served, people: dict[st
         page.close()
 
 
-@pytest.mark.parametrize("path", ["queue", "claim?claim={report}", "lead?lead=lead-a", "metrics", "mail", ""])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "queue",
+        "claim?claim={report}",
+        "lead?lead=lead-a",
+        "refund_rates",
+        "sla",
+        "payout_reversals",
+        "quality",
+        "cases?metric=refund_rate&from=2026-01-01&to=2027-01-01",
+        "second_look",
+        "mail",
+        "",
+    ],
+)
 def test_signed_out_sees_nothing(page: Page, served: Served, people: dict[str, Person], path: str) -> None:
     """A deep link on a freshly started server, signed out, shows no data; then it leads there."""
     report = served.market.claim(people["eli"])
@@ -109,10 +124,10 @@ def test_filters_live_in_the_address(page: Page, served: Served, people: dict[st
     page.wait_for_url("**/?state=Late")
 
 
-def test_metrics_open_the_late_claims(page: Page, served: Served, people: dict[str, Person]) -> None:
+def test_deadlines_open_the_late_claims(page: Page, served: Served, people: dict[str, Person]) -> None:
     """The figure of late claims leads to their list. (The tests' clock is in March: all are late.)"""
     served.market.claim(people["eli"])
-    page.goto(f"{served.url}/metrics")
+    page.goto(f"{served.url}/sla")
     sign_in(page, "Mo")
     page.get_by_role("link", name="Open the late ones").click(timeout=20_000)
     page.wait_for_url("**/*state=Late")

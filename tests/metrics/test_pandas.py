@@ -80,7 +80,7 @@ def test_metrics_equal_pandas_on_random_work(
 
 
 def work(desk: Desk, people: dict[str, Person], rng: random.Random, clock: Clock) -> Iterator[None]:
-    """Sixty random deeds; what the rules refuse is left undone."""
+    """Sixty random deeds, what the rules refuse left undone; at last one undone and one reopened."""
     everybody = [people[name] for name in ("dana", "eli", "mo", "noor")]
     done: list[str] = []
     for number in range(60):
@@ -94,6 +94,10 @@ def work(desk: Desk, people: dict[str, Person], rng: random.Random, clock: Clock
         with suppress(Refusal):
             _do(desk, actor, deed, report_id, f"{number}", clock)
             done.append(report_id)
+        yield
+    one, other = (row["report_id"] for row in page(desk, people["mo"], Filters(amount_to=3000), limit=2).rows)
+    for deed, report_id in (("approve", one), ("undo", one), ("deny", other), ("reopen", other)):
+        _do(desk, people["mo"], deed, report_id, f"last-{deed}", clock)
         yield
 
 

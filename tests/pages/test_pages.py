@@ -115,21 +115,6 @@ def test_lead_page(market: Market, people: People) -> None:
     assert "nothing" in said(run("lead", "dana", lead="nothing"))
 
 
-@pytest.mark.parametrize("rows", [0, 1, 3])
-def test_metrics_page(market: Market, people: People, rows: int) -> None:
-    """No, one and a few charges: the page answers in each case."""
-    for number in range(rows):
-        market.claim(people["dana"], f"n{number}")
-    assert said(run("metrics", "mo"))
-
-
-def test_metrics_are_not_for_admins(market: Market) -> None:
-    """A page opened without the right to it shows the refusal and nothing else."""
-    at = run("metrics", "ada")
-    assert len(at.warning) == 1
-    assert not at.dataframe
-
-
 def test_mail_page(market: Market, desk: Desk, people: People) -> None:
     """A mail that cannot go out is there to be read, with why."""
     assert "No mail here yet" in said(run("mail", "dana"))

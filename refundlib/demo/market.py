@@ -17,6 +17,8 @@ DAYS: Final = 730
 CHARGES_A_PRO: Final = 80
 OPEN_SHARE: Final = 0.0152  # of all charges: some 300 at 20,000
 PREFIX: Final = "D"
+# The market made here; copies of it have the numbers after.
+_FIRST: Final = f"{PREFIX}0"
 
 # Price range in minor units, how often it is bought, how it swings through the year, how often it goes wrong.
 CATEGORIES: Final = {
@@ -172,7 +174,7 @@ class _Pro:
 
     def __init__(self, scale: Scale, number: int, rng: Random, charges: int) -> None:
         self.scale, self.rng, self.charges = scale, rng, charges
-        self.pro_id = f"{PREFIX}P{number:05}"
+        self.pro_id = f"{_FIRST}P{number:05}"
         self.town: Town = rng.choice(TOWNS)
         self.categories = rng.sample(list(CATEGORIES), rng.choice((1, 1, 2, 3)))
         self.firm = f"{rng.choice(LAST)} {rng.choice(FIRMS)}"
@@ -217,7 +219,7 @@ class _Pro:
     def _lead(self, at: datetime, following: datetime | None) -> Rows:
         rng = self.rng
         self.number += 1
-        key = f"{self.pro_id[2:]}{self.number:05}"
+        key = f"{self.pro_id[3:]}{self.number:05}"
         category = rng.choice(self.categories)
         report = self._report(at, category)
         reason, honest = report["reason"] if report else "", bool(report and report["honest"])
@@ -248,9 +250,9 @@ class _Pro:
         rng = self.rng
         bad = reason == "invalid_phone" and honest
         return {
-            "customer_id": f"{PREFIX}C{key}",
+            "customer_id": f"{_FIRST}C{key}",
             "name": f"{words['customer']} {rng.choice(LAST)}",
-            "email": f"c{key}@customers.example",
+            "email": f"{_FIRST.lower()}c{key}@customers.example",
             "phone": rng.choice(("000-000-0000", "", "123", "555-0100", "+1 999 999 9999"))
             if bad
             else _phone(rng, town),
@@ -260,9 +262,9 @@ class _Pro:
         rng = self.rng
         opportunity = (reason == "clear_no" and rng.random() < 0.9) or rng.random() < 0.5
         return {
-            "lead_id": f"{PREFIX}L{key}",
+            "lead_id": f"{_FIRST}L{key}",
             "kind": "opportunity" if opportunity else "lead",
-            "customer_id": f"{PREFIX}C{key}",
+            "customer_id": f"{_FIRST}C{key}",
             "category": category,
             "zip": town.zip,
             "description": rng.choice(DESCRIPTIONS[category]),
@@ -280,12 +282,12 @@ class _Pro:
             yield (
                 "payments",
                 {
-                    "payment_id": f"{PREFIX}Y{key}",
+                    "payment_id": f"{_FIRST}Y{key}",
                     "pro_id": self.pro_id,
                     "amount": top_up,
                     "currency": "USD",
                     "paid_at": _text(at - timedelta(minutes=1)),
-                    "processor_ref": f"ch_demo{key}",
+                    "processor_ref": f"ch_{_FIRST}{key}",
                 },
             )
             self.cover += 0 if by_card else top_up
@@ -293,14 +295,14 @@ class _Pro:
         yield (
             "charges",
             {
-                "charge_id": f"{PREFIX}{key}",
-                "lead_id": f"{PREFIX}L{key}",
+                "charge_id": f"{_FIRST}{key}",
+                "lead_id": f"{_FIRST}L{key}",
                 "pro_id": self.pro_id,
                 "amount": self.amount,
                 "currency": "USD",
                 "charged_at": _text(at),
                 "paid_with": "card" if by_card else "balance",
-                "payment_id": f"{PREFIX}Y{key}" if by_card else "",
+                "payment_id": f"{_FIRST}Y{key}" if by_card else "",
             },
         )
 
@@ -311,8 +313,8 @@ class _Pro:
             yield (
                 "messages",
                 {
-                    "message_id": f"{PREFIX}M{key}-{number}",
-                    "lead_id": f"{PREFIX}L{key}",
+                    "message_id": f"{_FIRST}M{key}-{number}",
+                    "lead_id": f"{_FIRST}L{key}",
                     "pro_id": self.pro_id,
                     "sender": sender,
                     "body": body,
@@ -356,8 +358,8 @@ class _Pro:
         yield (
             "reports",
             {
-                "report_id": f"{PREFIX}-{int(key)}",
-                "charge_id": f"{PREFIX}{key}",
+                "report_id": f"{_FIRST}-{int(key)}",
+                "charge_id": f"{_FIRST}{key}",
                 "reason": report["reason"],
                 "details": rng.choice(DETAILS),
                 "changed_zip": (moved.zip if report["honest"] else self.town.zip) if by_zip else "",
@@ -376,7 +378,7 @@ class _Pro:
         yield (
             "decisions",
             {
-                "report_id": f"{PREFIX}-{int(key)}",
+                "report_id": f"{_FIRST}-{int(key)}",
                 "decision": "approve" if approve else "deny",
                 "refund_amount": self.amount if approve else 0,
                 "decided_by": rng.choices(list(AGENTS), list(AGENTS.values()))[0],
@@ -405,15 +407,15 @@ class _Pro:
         yield (
             "card_refunds",
             {
-                "card_refund_id": f"{PREFIX}R{key}",
-                "report_id": f"{PREFIX}-{int(key)}",
+                "card_refund_id": f"{_FIRST}R{key}",
+                "report_id": f"{_FIRST}-{int(key)}",
                 "amount": self.amount,
                 "currency": "USD",
                 "requested_at": _text(requested_at),
                 "submitted_at": _text(requested_at + timedelta(seconds=40)),
                 "settled_at": "" if outcome == "pending" else _text(settled_at),
                 "outcome": outcome,
-                "processor_ref": f"re_demo{key}",
+                "processor_ref": f"re_{_FIRST}{key}",
                 "failure_reason": rng.choice(FAILURES) if outcome in ("failed", "reversed") else "",
             },
         )

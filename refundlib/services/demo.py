@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from refundlib.demo.market import Scale, rows
+from refundlib.db import copies
+from refundlib.demo.market import PREFIX, Scale, rows
 from refundlib.domain.errors import Refusal, WrongState
 from refundlib.domain.exchange import TABLES
 from refundlib.domain.people import Person
-from refundlib.services import decisions, triage
+from refundlib.services import decisions, rollup, triage
 from refundlib.services.desk import Desk
 from refundlib.services.importing import import_folder
 from refundlib.services.importing.folder import Progress
@@ -30,6 +31,8 @@ PEOPLE: Final = (
     ("vic", "Vic Marsh", "viewer", "UTC"),
 )
 _SETUP: Final = Person("demo-data", "The demo data", frozenset({"admin"}))
+# A market of this size is made row by row; a larger one is made of copies of it.
+FIRST_MAX: Final = 50_000
 WAITING: Final = 6
 PROPOSED: Final = 4
 
@@ -51,9 +54,12 @@ def load_demo(
 ) -> DemoLoaded:
     """Loads the demo marketplace as of a moment. The desk must be opened with the owner's rights.
 
+    Above FIRST_MAX charges a first market is made and copied under other ids, decided claims only, so that
+    the queue keeps a size people can work; the number of charges is then a multiple of the first market's.
     Raises WrongState when another demo is there already; the same one again changes nothing.
     """
-    scale = Scale(charges, seed, as_of.astimezone(UTC).replace(microsecond=0))
+    markets = -(-charges // FIRST_MAX)
+    scale = Scale(charges // markets, seed, as_of.astimezone(UTC).replace(microsecond=0))
     then = replace(desk, clock=lambda: scale.as_of)
     with _written(scale, progress) as folder:
         try:
@@ -63,11 +69,31 @@ def load_demo(
                 "Other demo data is there already: demo data is loaded once, into a database without it. "
                 "Choose another REFUNDS_HOME or database for another demo."
             ) from refusal
+    if markets > 1:
+        counts = _grow(then, counts, markets - 1, scale.as_of, progress)
     for person_id, name, role, time_zone in PEOPLE:
         save_person(then, _SETUP, person_id, name, [role], True, time_zone)
     if counts["reports"]:
         _half_done(then)
     return DemoLoaded(counts)
+
+
+def _grow(
+    desk: Desk, counts: dict[str, int], more: int, as_of: datetime, progress: Progress
+) -> dict[str, int]:
+    """Copies the first market `more` times; the counts of all together."""
+    with desk.transaction() as conn:
+        if copies.are_there(conn, PREFIX):
+            return counts
+        copies.grow(conn, prefix=PREFIX, copies=more, until=as_of, progress=progress)
+    with desk.transaction() as conn:
+        copies.analyze(conn)
+    rollup.rebuild(desk, progress)
+    undecided = counts["reports"] - counts["decisions"]
+    return {
+        name: count * (more + 1) - (undecided * more if name == "reports" else 0)
+        for name, count in counts.items()
+    }
 
 
 @contextmanager

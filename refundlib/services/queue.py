@@ -1,5 +1,6 @@
 """The queue: undecided reports by time left, filtered, a page at a time, and the counters above it."""
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -14,6 +15,10 @@ PAGE_ROWS: Final = 50
 PAGE_ROWS_MAX: Final = 500
 SOON_HOURS: Final = 6
 SEARCH_CHARACTERS_MAX: Final = 100
+# Of a common word, so many claims are looked at; the newest of them are shown.
+WORD_HITS_MAX: Final = 2_000
+SAVED_MAX: Final = 20
+NAME_CHARACTERS_MAX: Final = 40
 
 STATES: Final = ("open", "late", "soon", "waiting", "second", "decided")
 _BEGINNING: Final = (datetime(1, 1, 2, tzinfo=UTC), "")
@@ -104,12 +109,15 @@ def _open(desk: Desk, actor: Person, filters: Filters, after: str | None, limit:
             amount_from=filters.amount_from,
             amount_to=filters.amount_to,
             pattern=_pattern(search) if search else None,
+            words=search,
             after_deadline=deadline,
             after_id=report_id,
             limit=limit,
         )
         if search and not after:
-            rows += queries.queue.named(conn, id=search, limit=PAGE_ROWS)
+            rows += queries.queue.named(
+                conn, id=search, words=search, looked_at=WORD_HITS_MAX, limit=PAGE_ROWS
+            )
     return rows
 
 
@@ -146,3 +154,46 @@ def _read_place(after: str) -> tuple[datetime, str]:
 
 def _told(row: Row) -> Row:
     return {**row, "amount_text": format_money(row["amount"], row["currency"])}
+
+
+# -- who looks at what, and filters kept --------------------------------------------------------------
+
+
+@command("read_queue")
+def look(desk: Desk, actor: Person, report_id: str) -> list[str]:
+    """Notes that the person has a claim open; the names of the others who have. Lasts 45 s unless renewed."""
+    now = desk.clock()
+    with desk.transaction() as conn:
+        queries.queue.look(conn, person_id=actor.person_id, report_id=report_id, now=now)
+        rows = queries.queue.lookers(conn, person_id=actor.person_id, report_id=report_id, now=now)
+    return [row["name"] for row in rows]
+
+
+@command("read_queue")
+def saved_filters(desk: Desk, actor: Person) -> dict[str, dict[str, str]]:
+    """The person's filters by name, each as the address has it."""
+    with desk.reading() as conn:
+        rows = queries.queue.saved_filters(conn, person_id=actor.person_id)
+    return {row["name"]: row["filters"] for row in rows}
+
+
+@command("read_queue")
+def save_filter(desk: Desk, actor: Person, name: str, filters: dict[str, str]) -> None:
+    """Keeps filters under a name, in place of the same name's before. Raises BadFigure."""
+    name = name.strip()
+    if not 0 < len(name) <= NAME_CHARACTERS_MAX:
+        raise BadFigure(f"Give the filters a name of 1 to {NAME_CHARACTERS_MAX} characters.")
+    if not filters:
+        raise BadFigure("Nothing is filtered now; set a filter first, then keep it.")
+    kept = saved_filters(desk, actor)
+    if name not in kept and len(kept) >= SAVED_MAX:
+        raise BadFigure(f"There are {SAVED_MAX} saved filters already; remove one first.")
+    with desk.transaction() as conn:
+        queries.queue.save_filter(conn, person_id=actor.person_id, name=name, filters=json.dumps(filters))
+
+
+@command("read_queue")
+def forget_filter(desk: Desk, actor: Person, name: str) -> None:
+    """Removes filters kept under a name; without them nothing happens."""
+    with desk.transaction() as conn:
+        queries.queue.forget_filter(conn, person_id=actor.person_id, name=name)

@@ -1,13 +1,14 @@
 """Who works on which claim, and the clock: take, release, ask the pro, withdraw, reopen, reassign."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from refundlib.db.queries import queries
-from refundlib.domain.errors import NotFound, ReasonMissing, TakenByOther, WrongState
-from refundlib.domain.people import Person
+from refundlib.domain.errors import BadFigure, NotFound, ReasonMissing, TakenByOther, WrongState
+from refundlib.domain.people import Person, may
 from refundlib.services import audit
 from refundlib.services.desk import Desk, command
 from refundlib.services.mailing import enqueue_for_report
@@ -16,6 +17,7 @@ from refundlib.services.policies import in_force, policies
 
 LEASE_MINUTES: Final = 15
 REASON_CHARACTERS_MAX: Final = 4000
+ASSIGNED_MAX: Final = 500
 
 STATE_WORDS: Final = {
     "open": "open",
@@ -113,16 +115,51 @@ def release(desk: Desk, actor: Person, report_id: str) -> None:
 
 @command("reassign")
 def reassign(desk: Desk, actor: Person, report_id: str, to_person: str) -> None:
-    """Gives a claim to another person, whoever holds it. Raises NotFound, UnknownPerson, WrongState."""
-    now = desk.clock()
-    receiver = person(desk, to_person)
+    """Gives a claim to another person, whoever holds it.
+
+    Raises NotFound, UnknownPerson, BadFigure (nobody who decides), WrongState.
+    """
+    receiver = _receiver(desk, to_person)
     with desk.transaction() as conn:
-        report = lock_report(conn, report_id)
-        demand_state(report, "reassigned", "open", "waiting_on_pro", "awaiting_second_approval")
-        queries.triage.set_holder(
-            conn, report_id=report_id, holder=receiver.person_id, lease_until=_lease_end(now)
-        )
-        _audit_holder(conn, actor, "reassigned", now, report_id, report["holder"], receiver.person_id)
+        _give(conn, desk, actor, report_id, receiver)
+
+
+@command("reassign")
+def reassign_all(desk: Desk, actor: Person, report_ids: Sequence[str], to_person: str) -> list[str]:
+    """Gives claims to one person in one transaction; those decided meanwhile stay as they are and come back.
+
+    Raises NotFound, UnknownPerson, BadFigure (nobody who decides, too many claims): then none is given.
+    """
+    if not 0 < len(report_ids) <= ASSIGNED_MAX:
+        raise BadFigure(f"Choose 1 to {ASSIGNED_MAX} claims to assign, not {len(report_ids)}.")
+    receiver = _receiver(desk, to_person)
+    left = []
+    with desk.transaction() as conn:
+        for report_id in sorted(
+            set(report_ids)
+        ):  # one order for everybody: two managers never wait in a ring
+            try:
+                _give(conn, desk, actor, report_id, receiver)
+            except WrongState:
+                left.append(report_id)
+    return left
+
+
+def _receiver(desk: Desk, to_person: str) -> Person:
+    receiver = person(desk, to_person)
+    if not may(receiver, "take"):
+        raise BadFigure(f"{receiver.name} does not decide claims; choose somebody of support or a manager.")
+    return receiver
+
+
+def _give(conn: Connection, desk: Desk, actor: Person, report_id: str, receiver: Person) -> None:
+    now = desk.clock()
+    report = lock_report(conn, report_id)
+    demand_state(report, "reassigned", "open", "waiting_on_pro", "awaiting_second_approval")
+    queries.triage.set_holder(
+        conn, report_id=report_id, holder=receiver.person_id, lease_until=_lease_end(now)
+    )
+    _audit_holder(conn, actor, "reassigned", now, report_id, report["holder"], receiver.person_id)
 
 
 def _audit_holder(

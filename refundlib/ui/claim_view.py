@@ -10,13 +10,14 @@ from refundlib.domain.eligibility import CHECK_OF_REASON, Check
 from refundlib.domain.errors import NotFound
 from refundlib.domain.money import format_money
 from refundlib.domain.statistics import wilson
-from refundlib.services import claims, triage
+from refundlib.services import claims, queue, triage
 from refundlib.services.claims import Claim
 from refundlib.ui import claim_dialogs, claim_parts, conversation, words
 from refundlib.ui.shell import Visit, refusals, show_told, tell
 from refundlib.ui.text import quiet
 
 PANEL_PIXELS: Final = 470
+PRESENCE_SECONDS: Final = 20
 _OPEN: Final = ("open", "waiting_on_pro")
 _OWN: Final = frozenset(CHECK_OF_REASON.values())
 _STATUS_COLOURS: Final[dict[str, Any]] = {
@@ -76,7 +77,17 @@ def _head(visit: Visit, it: Claim) -> None:
         if report["holder"]:
             mine = report["holder"] == visit.person.person_id
             st.markdown(f"· with {'you' if mine else words.plain(report['holder_name'])}", width="content")
+        _lookers(visit, report["report_id"])
         st.page_link("pages/queue.py", label="Queue", icon=":material/arrow_back:")
+
+
+@st.fragment(run_every=PRESENCE_SECONDS)
+def _lookers(visit: Visit, report_id: str) -> None:
+    """Who else has the claim open; says at the same time that this person has."""
+    with refusals():
+        if others := queue.look(visit.desk, visit.person, report_id):
+            names = words.plain(", ".join(others))
+            st.markdown(f":orange[:material/visibility: {names} looks at it too]", width="content")
 
 
 def _clock(it: Claim, now: datetime) -> tuple[str, str, Any]:

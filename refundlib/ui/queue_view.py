@@ -5,8 +5,10 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
+from refundlib.domain.people import Person, may
 from refundlib.services import queue, triage
 from refundlib.services.claims import seconds_left
+from refundlib.services.people import people
 from refundlib.ui import words
 from refundlib.ui.shell import Visit, refusals, show_told, tell
 from refundlib.ui.text import quiet
@@ -24,6 +26,9 @@ _DOTS: Final = {"late": "● late", "soon": "◐ soon", "waiting": "paused", "ca
 _AMOUNTS: Final = {"small": "up to $10", "middle": "$10 to $30", "large": "above $30"}
 _RANGES: Final = {"small": (None, 1000), "middle": (1001, 3000), "large": (3001, None)}
 _ROW_PIXELS: Final = 35
+REFRESH_SECONDS: Final = 20
+# The widgets that filter, by the name they have in the address.
+_FILTERS: Final = ("state", "reason", "category", "recommends", "amount", "whose", "q")
 
 
 def show(visit: Visit) -> None:
@@ -32,17 +37,33 @@ def show(visit: Visit) -> None:
     with refusals():
         _head(visit)
         filters = _filters(visit)
+        _list(visit, filters)
+
+
+@st.fragment(run_every=REFRESH_SECONDS)
+def _list(visit: Visit, filters: queue.Filters) -> None:
+    """The list, looked at again by itself; row, page and filters stay."""
+    with refusals():
         found = queue.page(visit.desk, visit.person, filters, after=st.session_state.get("after") or None)
-        _table(visit, found, filters)
+        if visit.may("reassign") and st.session_state.get("several"):
+            _assign(visit, found)
+        else:
+            _table(visit, found, filters)
 
 
 # -- above the table ----------------------------------------------------------------------------------
 
 
+@st.fragment(run_every=REFRESH_SECONDS)
+def _counts(visit: Visit) -> None:
+    """The counters, looked at again by themselves."""
+    with refusals():
+        st.markdown(_counts_in_words(queue.counters(visit.desk, visit.person)), width="content")
+
+
 def _head(visit: Visit) -> None:
-    counts = queue.counters(visit.desk, visit.person)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown(_counts_in_words(counts), width="content")
+        _counts(visit)
         if visit.may("take_next"):
             st.button(
                 "Take next",
@@ -50,7 +71,6 @@ def _head(visit: Visit) -> None:
                 shortcut="N",
                 on_click=_take_next,
                 args=(visit,),
-                disabled=not counts["open"],
                 icon=":material/play_arrow:",
             )
     if target := st.session_state.pop("open_claim", None):
@@ -99,9 +119,12 @@ def _filters(visit: Visit) -> queue.Filters:
             "Search",
             key="q",
             bind="query-params",
-            placeholder="id, pro, customer, phone",
+            placeholder="id, pro, phone, words of the chat",
             on_change=_first_page,
         )
+        _saved(visit)
+        if visit.may("reassign"):
+            st.toggle("Assign several", key="several")
     low, high = _RANGES[amount] if amount else (None, None)
     return queue.Filters(first or "open", reason, category, recommends, whose, low, high, search or None)
 
@@ -124,6 +147,42 @@ def _choice(label: str, key: str, options: Any) -> str | None:
 def _first_page() -> None:
     """Another filter is another list: it begins at its first page."""
     st.session_state["after"] = ""
+
+
+def _saved(visit: Visit) -> None:
+    """Filters kept under a name: one click brings them back."""
+    with st.popover("Saved", icon=":material/bookmark:"):
+        kept = queue.saved_filters(visit.desk, visit.person)
+        for name, filters in kept.items():
+            with st.container(horizontal=True):
+                st.button(
+                    words.plain(name), key=f"use-{name}", on_click=_use, args=(filters,), width="stretch"
+                )
+                st.button(
+                    "Remove",
+                    key=f"forget-{name}",
+                    on_click=queue.forget_filter,
+                    args=(visit.desk, visit.person, name),
+                    type="tertiary",
+                )
+        with st.form("save-filter", border=False, clear_on_submit=True):
+            name = st.text_input("Keep these filters as")
+            if st.form_submit_button("Save"):
+                with refusals():
+                    queue.save_filter(visit.desk, visit.person, name, _now_filtered())
+                    st.rerun()
+
+
+def _now_filtered() -> dict[str, str]:
+    """What is filtered now, by widget; a list of everything open has nothing."""
+    now = {key: st.session_state.get(key) for key in _FILTERS}
+    return {key: value for key, value in now.items() if value and (key, value) != ("state", "open")}
+
+
+def _use(filters: dict[str, str]) -> None:
+    for key in _FILTERS:
+        st.session_state[key] = filters.get(key, {"state": "open", "q": ""}.get(key))
+    _first_page()
 
 
 # -- the table ----------------------------------------------------------------------------------------
@@ -185,8 +244,46 @@ def _cells(row: dict[str, Any], now: Any, visit: Visit) -> dict[str, str]:
         "Category": row["category"],
         "Checks": words.checklist(row),
         "We advise": words.RECOMMENDS[row["recommendation"]],
-        "Who has it": row["holder_name"] or "–",
+        "Who has it": _who(row),
     }
+
+
+def _who(row: dict[str, Any]) -> str:
+    """Who holds the claim, and who else has it open now."""
+    seen = f"{row['seen_by']}, now" if row["seen_by"] else ""
+    return " · ".join(filter(None, [row["holder_name"], seen])) or "–"
+
+
+def _assign(visit: Visit, found: queue.Page) -> None:
+    """A manager gives several claims to one person."""
+    if not found.rows:
+        quiet("No report matches these filters.")
+        return
+    now = visit.desk.clock()
+    chosen: Any = st.dataframe(
+        pd.DataFrame([_cells(row, now, visit) for row in found.rows]),
+        hide_index=True,
+        height=min(len(found.rows), 16) * _ROW_PIXELS + 40,
+        row_height=_ROW_PIXELS,
+        on_select="rerun",
+        selection_mode="multi-row",
+        key=f"queue-assign-{st.session_state.get('table', 0)}",
+    )
+    ids = [found.rows[at]["report_id"] for at in chosen["selection"]["rows"]]
+    who = {row["person_id"]: row["name"] for row in people(visit.desk) if row["active"] and _decides(row)}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        to = st.selectbox("Assign to", list(who), format_func=who.__getitem__, index=None, width=220)
+        if st.button(f"Assign {len(ids)} claims", type="primary", disabled=not ids or to is None):
+            left = triage.reassign_all(visit.desk, visit.person, ids, str(to))
+            kept = f" {len(left)} were decided meanwhile and stay as they are." if left else ""
+            tell(f"{len(ids) - len(left)} claims are with {who[str(to)]}.{kept}")
+            st.session_state["table"] = st.session_state.get("table", 0) + 1
+            st.rerun()
+    _turn_page(found)
+
+
+def _decides(row: dict[str, Any]) -> bool:
+    return may(Person(row["person_id"], row["name"], frozenset(row["roles"])), "take")
 
 
 def _turn_page(found: queue.Page) -> None:

@@ -1,4 +1,4 @@
--- name: page(state, now, soon_at, actor, reason, category, recommendation, whose, amount_from, amount_to, pattern, after_deadline, after_id, limit)
+-- name: page(state, now, soon_at, actor, reason, category, recommendation, whose, amount_from, amount_to, pattern, words, after_deadline, after_id, limit)
 -- A page of undecided reports by time left: the partial index gives them in order, the limit comes before the joins.
 -- A filter that is NULL does not filter. state: open, late, soon, waiting or second; whose: mine or free.
 WITH page AS (
@@ -47,6 +47,18 @@ WITH page AS (
                         OR regexp_replace(c.phone, '\D', '', 'g') LIKE nullif('%%' || regexp_replace(:pattern, '\D', '', 'g') || '%%', '%%%%')
                     )
             )
+            OR EXISTS (
+                SELECT FROM refunds.report_words w
+                WHERE w.report_id = r.report_id AND w.words @@ websearch_to_tsquery('simple', :words)
+            )
+            OR EXISTS (
+                SELECT FROM marketplace.messages m
+                WHERE
+                    m.lead_id = r.lead_id
+                    AND m.pro_id = r.pro_id
+                    AND m.sent_at > r.reported_at
+                    AND to_tsvector('simple', m.body) @@ websearch_to_tsquery('simple', :words)
+            )
         )
         AND (r.deadline_at, r.report_id) > (CAST(:after_deadline AS timestamptz), CAST(:after_id AS text))
     ORDER BY r.deadline_at, r.report_id
@@ -72,7 +84,13 @@ SELECT
     r.pro_id,
     coalesce(p.name, r.pro_id) AS pro_name,
     CASE WHEN r.lease_until > :now THEN r.holder END AS holder,
-    CASE WHEN r.lease_until > :now THEN coalesce(h.name, r.holder) END AS holder_name
+    CASE WHEN r.lease_until > :now THEN coalesce(h.name, r.holder) END AS holder_name,
+    (
+        SELECT string_agg(coalesce(h.name, s.person_id), ', ' ORDER BY s.person_id)
+        FROM refunds.presence s
+        LEFT JOIN refunds.people h ON h.person_id = s.person_id
+        WHERE s.report_id = r.report_id AND s.seen_at > :now - interval '45 seconds' AND s.person_id <> :actor
+    ) AS seen_by
 FROM page r
 LEFT JOIN marketplace.pros p ON p.pro_id = r.pro_id
 LEFT JOIN refunds.people h ON h.person_id = r.holder
@@ -111,14 +129,16 @@ SELECT
     r.pro_id,
     coalesce(p.name, r.pro_id) AS pro_name,
     CAST(NULL AS text) AS holder,
-    CAST(NULL AS text) AS holder_name
+    CAST(NULL AS text) AS holder_name,
+    CAST(NULL AS text) AS seen_by
 FROM page d
 JOIN refunds.reports r USING (report_id)
 LEFT JOIN marketplace.pros p ON p.pro_id = r.pro_id
 ORDER BY d.decided_at DESC, d.decision_id DESC;
 
--- name: named(id, limit)
--- Reports in any state that carry this id exactly: report, charge, lead, pro or customer.
+-- name: named(id, words, looked_at, limit)
+-- Decided reports that carry this id exactly (report, charge, lead, pro or customer), or these words in their chat: the
+-- newest of the first looked_at that have them, so that a common word costs no more than a rare one.
 SELECT
     r.report_id,
     r.state,
@@ -138,7 +158,8 @@ SELECT
     r.pro_id,
     coalesce(p.name, r.pro_id) AS pro_name,
     CAST(NULL AS text) AS holder,
-    CAST(NULL AS text) AS holder_name
+    CAST(NULL AS text) AS holder_name,
+    CAST(NULL AS text) AS seen_by
 FROM refunds.reports r
 LEFT JOIN marketplace.pros p ON p.pro_id = r.pro_id
 WHERE
@@ -153,6 +174,13 @@ WHERE
         SELECT report_id FROM refunds.reports WHERE pro_id = :id
         UNION
         SELECT report_id FROM refunds.reports WHERE customer_id = :id
+        UNION
+        (
+            SELECT w.report_id
+            FROM refunds.report_words w
+            WHERE w.words @@ websearch_to_tsquery('simple', :words)
+            LIMIT :looked_at
+        )
     )
 ORDER BY r.reported_at DESC, r.report_id
 LIMIT :limit;
@@ -177,3 +205,32 @@ SELECT DISTINCT r.category
 FROM refunds.reports r
 WHERE r.state IN ('open', 'waiting_on_pro', 'awaiting_second_approval')
 ORDER BY r.category;
+
+-- name: look(person_id, report_id, now)!
+-- Notes that somebody has a claim open.
+INSERT INTO refunds.presence (person_id, report_id, seen_at)
+VALUES (:person_id, :report_id, :now)
+ON CONFLICT (person_id) DO UPDATE SET report_id = excluded.report_id, seen_at = excluded.seen_at;
+
+-- name: lookers(person_id, report_id, now)
+-- Who else has a claim open now.
+SELECT coalesce(h.name, s.person_id) AS name
+FROM refunds.presence s
+LEFT JOIN refunds.people h ON h.person_id = s.person_id
+WHERE s.report_id = :report_id AND s.person_id <> :person_id AND s.seen_at > :now - interval '45 seconds'
+ORDER BY s.person_id;
+
+-- name: saved_filters(person_id)
+SELECT name, filters
+FROM refunds.saved_filters
+WHERE person_id = :person_id
+ORDER BY name;
+
+-- name: save_filter(person_id, name, filters)!
+INSERT INTO refunds.saved_filters (person_id, name, filters)
+VALUES (:person_id, :name, CAST(:filters AS jsonb))
+ON CONFLICT (person_id, name) DO UPDATE SET filters = excluded.filters;
+
+-- name: forget_filter(person_id, name)!
+DELETE FROM refunds.saved_filters
+WHERE person_id = :person_id AND name = :name;

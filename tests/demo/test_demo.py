@@ -6,6 +6,7 @@ import pytest
 
 from refundlib.demo.market import Scale, rows
 from refundlib.domain.errors import WrongState
+from refundlib.services import demo
 from refundlib.services.checking import check
 from refundlib.services.demo import load_demo
 from refundlib.services.desk import Desk
@@ -34,6 +35,22 @@ def test_demo_is_whole(owner_desk: Desk, market: Market) -> None:
     assert market.one("SELECT count(*) FROM refunds.people") == 7
     answer = check(owner_desk)
     assert answer["ok"], answer
+
+
+def test_a_large_demo_is_made_of_copies(
+    owner_desk: Desk, market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four markets of one: four times the charges, the first's open claims, and every invariant holds."""
+    monkeypatch.setattr(demo, "FIRST_MAX", 500)
+    load_demo(owner_desk, charges=2000, seed=7, as_of=AS_OF)
+    figures = status(owner_desk)
+    assert figures["charges"] == 2000
+    assert figures["reports"] - figures["decisions"] == figures["open_reports"] < 20
+    assert market.one("SELECT count(DISTINCT left(charge_id, 2)) FROM marketplace.charges") == 4
+    answer = check(owner_desk)
+    assert answer["ok"], answer
+    load_demo(owner_desk, charges=2000, seed=7, as_of=AS_OF)
+    assert status(owner_desk) == figures
 
 
 def test_again_changes_nothing_and_another_is_refused(owner_desk: Desk) -> None:

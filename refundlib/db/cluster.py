@@ -47,7 +47,8 @@ _SERVER_SETTINGS: Final = {
     "fsync": "on",
     "synchronous_commit": "on",
     "full_page_writes": "on",
-    "shared_buffers": "128MB",
+    "shared_buffers": "512MB",
+    "max_wal_size": "2GB",  # a bulk load does not wait for a checkpoint every few seconds
     "max_connections": "100",
     "timezone": "UTC",
     "log_timezone": "UTC",

@@ -1,5 +1,27 @@
 -- What the metrics count, and the daily sums they are read from.
 
+-- The state of card refunds, as before, but so that a condition on the card refund is met before its payouts are read.
+CREATE OR REPLACE VIEW refunds.card_refund_states AS
+SELECT
+    c.card_refund_id, c.report_id, c.lot_id, c.pro_id, c.amount, c.currency, c.requested_by, c.requested_at,
+    c.submitted_at, s.state, s.settled_at, s.reversed_at, s.failure_reason, s.succeeded_amount, s.returned_amount
+FROM refunds.card_refunds c
+CROSS JOIN LATERAL (
+    SELECT
+        (ARRAY['unknown', 'requested', 'submitted', 'pending', 'reversed', 'failed', 'declined', 'succeeded'])[
+            min(array_position(
+                ARRAY['unknown', 'requested', 'submitted', 'pending', 'reversed', 'failed', 'declined', 'succeeded'],
+                p.state))] AS state,
+        max(p.settled_at) AS settled_at,
+        max(p.reversed_at) AS reversed_at,
+        max(p.failure_reason) AS failure_reason,
+        coalesce(sum(p.amount) FILTER (WHERE p.state = 'succeeded'), 0)::bigint AS succeeded_amount,
+        coalesce(sum(p.amount) FILTER (WHERE p.state IN ('failed', 'reversed')), 0)::bigint AS returned_amount
+    FROM refunds.payouts p
+    WHERE p.card_refund_id = c.card_refund_id
+    HAVING count(*) > 0
+) AS s;
+
 CREATE FUNCTION refunds.utc_day(at timestamptz) RETURNS date
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT (at AT TIME ZONE 'UTC')::date $$;
 

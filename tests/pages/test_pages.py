@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 from refundlib.domain.people import Person
 from refundlib.services.decisions import decide
 from refundlib.services.desk import Desk
+from refundlib.services.queue import look, save_filter
 from refundlib.ui import desk as ui_desk
 from tests.market import Market
 
@@ -134,3 +135,32 @@ def test_without_the_app_nothing_is_shown(market: Market, people: People) -> Non
         at.run()
         assert report not in said(at)
         assert not at.dataframe
+
+
+def test_managers_assign_several(market: Market, people: People) -> None:
+    """A manager may choose several claims for one person; support may not."""
+    market.claim(people["dana"])
+    at = run("queue", "mo")
+    at.toggle(key="several").set_value(True).run()
+    assert not at.exception
+    assert "Assign 0 claims" in labels(at)
+    assert not run("queue", "dana").toggle
+
+
+def test_filters_are_kept_and_brought_back(market: Market, desk: Desk, people: People) -> None:
+    """Saved filters are buttons: one click filters the list again."""
+    market.claim(people["dana"], "a")
+    market.claim(people["dana"], "b", reply="Yes, come on Monday")
+    save_filter(desk, people["dana"], "to deny", {"recommends": "deny"})
+    at = run("queue", "dana")
+    assert len(at.dataframe[0].value) == 2
+    at.button(key="use-to deny").click().run()
+    assert list(at.dataframe[0].value["We advise"]) == ["deny"]
+
+
+def test_others_on_the_claim_are_named(market: Market, desk: Desk, people: People) -> None:
+    """The claim says who else has it open."""
+    report = market.claim(people["dana"])
+    look(desk, people["eli"], report)
+    assert "Eli Novak looks at it too" in said(run("claim", "dana", claim=report))
+    assert run("queue", "mo").dataframe[0].value["Who has it"].str.endswith("now").all()

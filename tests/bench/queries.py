@@ -1,0 +1,175 @@
+"""How long the desk's reads take at several sizes: python -m tests.bench.queries FOLDER SIZE [SIZE …]
+
+FOLDER keeps a data folder a size, each with an embedded PostgreSQL and demo data, loaded when it is empty.
+Prints a Markdown table: p50 and p95 in ms of each read through the services, and how much it grows from the
+first size to the last. --json prints the same as JSON. All sizes are measured in one run.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import click
+
+from refundlib.domain.people import Person
+
+ROUNDS = 40
+MO = Person("mo", "Mo Haddad", frozenset({"manager"}))
+Reads = dict[str, Callable[[], Any]]
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("sizes", type=int, nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True)
+@click.option("--one", is_flag=True, hidden=True, help="Measures one size in this process.")
+def main(folder: Path, sizes: tuple[int, ...], as_json: bool, one: bool) -> None:
+    """Measures each size in a process of its own, one after the other."""
+    if one:
+        click.echo(json.dumps(measure(sizes[0])))
+        return
+    results = []
+    for size in sizes:
+        home = folder / str(size)
+        home.mkdir(parents=True, exist_ok=True)
+        environment = {**os.environ, "REFUNDS_HOME": str(home)}
+        command = [sys.executable, "-m", "tests.bench.queries", str(folder), str(size), "--one"]
+        done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+        results.append(json.loads(done.stdout.splitlines()[-1]))
+    click.echo(json.dumps(results, indent=1) if as_json else table(results))
+
+
+def measure(size: int) -> dict[str, Any]:
+    """Loads the demo when there is none; every read's p50 and p95."""
+    from sqlalchemy import text
+
+    from refundlib.bootstrap import desk_here
+    from refundlib.services import rollup
+    from refundlib.services.demo import load_demo
+
+    with desk_here(as_owner=True) as desk:
+        started = time.monotonic()
+        with desk.reading() as conn:
+            empty = not conn.execute(text("SELECT EXISTS (SELECT FROM marketplace.charges)")).scalar()
+        if empty:
+            load_demo(desk, charges=size, seed=7, as_of=datetime.now(UTC).replace(microsecond=0))
+        loaded_seconds = time.monotonic() - started if empty else None
+        started = time.monotonic()
+        rollup.rebuild(desk)
+        rebuilt_seconds = time.monotonic() - started
+        with desk.reading() as conn:
+            counts = {
+                name: conn.execute(text(f"SELECT count(*) FROM {name}")).scalar()
+                for name in (
+                    "marketplace.charges",
+                    "marketplace.messages",
+                    "refunds.reports",
+                    "refunds.rollup_days",
+                )
+            }
+            disk = conn.execute(text("SELECT pg_database_size(current_database())")).scalar()
+    with desk_here() as desk:
+        times = {name: timed(read) for name, read in reads(desk)}
+    return {
+        "size": size,
+        "rows": counts,
+        "disk_gb": round(disk / 1e9, 2),
+        "demo_data_seconds": loaded_seconds,
+        "rebuild_seconds": round(rebuilt_seconds, 1),
+        "ms": times,
+    }
+
+
+def reads(desk: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Every read a page makes, by name, and the floor: a round trip that does nothing."""
+    from sqlalchemy import text
+
+    from refundlib.services import claims, queue
+    from refundlib.services.metrics import Cut, at_the_desk, cases, figures
+
+    def floor() -> None:
+        with desk.reading() as conn:
+            conn.execute(text("SELECT 1")).scalar()
+
+    first = queue.page(desk, MO, queue.Filters())
+    report = first.rows[0]["report_id"]
+    last = datetime.now(UTC).date() + timedelta(days=1)
+    half, year, both = (last - timedelta(days=days) for days in (182, 365, 730))
+    whole = (date(year.year, year.month, 1), date(last.year, last.month, 1))
+    yield "a round trip", floor
+    yield "queue: first page", lambda: queue.page(desk, MO, queue.Filters())
+    yield "queue: second page", lambda: queue.page(desk, MO, queue.Filters(), after=first.next_after)
+    yield "queue: late invalid phones", lambda: queue.page(desk, MO, queue.Filters("late", "invalid_phone"))
+    yield "queue: counters", lambda: queue.counters(desk, MO)
+    yield "queue: decided, newest", lambda: queue.page(desk, MO, queue.Filters("decided"))
+    yield "search: a rare word of chats", lambda: queue.page(desk, MO, queue.Filters(search="subcontractors"))
+    yield "search: a common word of chats", lambda: queue.page(desk, MO, queue.Filters(search="estimate"))
+    yield "search: a report's id", lambda: queue.page(desk, MO, queue.Filters(search=report))
+    yield "claim", lambda: claims.claim(desk, MO, report)
+    yield "claim: presence", lambda: queue.look(desk, MO, report)
+    yield "rate by week, 6 months", lambda: figures(desk, MO, "refund_rate", half, last, "week")
+    yield "rate by month, 24 months", lambda: figures(desk, MO, "refund_rate", both, last, "month")
+    yield (
+        "rate by category and region",
+        lambda: figures(desk, MO, "refund_rate", year, last, "category", None, Cut(region="NY")),
+    )
+    yield "rate by pro, 12 whole months", lambda: figures(desk, MO, "refund_rate", *whole, "pro")
+    yield "deadlines by arrival, 6 months", lambda: figures(desk, MO, "sla", half, last, "arrival")
+    yield "deadlines by agent and kind", lambda: figures(desk, MO, "sla", year, last, "agent", "kind")
+    yield "hours to a decision, 12 months", lambda: figures(desk, MO, "time_to_decision", year, last, "hour")
+    yield (
+        "alike claims by agent, 12 months",
+        lambda: figures(desk, MO, "refund_activity", year, last, "agent", "alike"),
+    )
+    yield (
+        "payouts by outcome, 12 months",
+        lambda: figures(desk, MO, "payout_reversals", year, last, "outcome"),
+    )
+    yield "at the desk now", lambda: at_the_desk(desk, MO)
+    yield "cases: newest refunded", lambda: cases(desk, MO, "refund_rate", half, last, hits=True)
+    yield (
+        "cases: newest overruled of one category",
+        lambda: cases(desk, MO, "overrule", half, last, Cut(category="roofing"), hits=True),
+    )
+
+
+def timed(read: Callable[[], Any]) -> dict[str, float]:
+    """p50 and p95 of ROUNDS warm runs, in ms."""
+    for _ in range(3):
+        read()
+    marks = [time.perf_counter()]
+    for _ in range(ROUNDS):
+        read()
+        marks.append(time.perf_counter())
+    took = sorted((after - before) * 1000 for before, after in pairwise(marks))
+    return {"p50": round(statistics.median(took), 2), "p95": round(took[int(len(took) * 0.95) - 1], 2)}
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    """The results as Markdown."""
+    head = ["read, ms p50 / p95", *(f"{each['size']:,} charges" for each in results), "growth"]
+    lines = [head, ["---"] * len(head)]
+    for name in results[0]["ms"]:
+        cells = [f"{each['ms'][name]['p50']:.1f} / {each['ms'][name]['p95']:.1f}" for each in results]
+        growth = results[-1]["ms"][name]["p50"] / results[0]["ms"][name]["p50"]
+        lines.append([name, *cells, f"{growth:.2f} ×"])
+    for name, unit in (("rebuild_seconds", "s"), ("demo_data_seconds", "s"), ("disk_gb", "GB")):
+        cells = ["–" if each[name] is None else f"{each[name]:.1f} {unit}" for each in results]
+        lines.append([name.replace("_", " "), *cells, ""])
+    lines += [
+        [f"rows of {name}", *(f"{each['rows'][name]:,}" for each in results), ""]
+        for name in results[0]["rows"]
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+if __name__ == "__main__":
+    main()

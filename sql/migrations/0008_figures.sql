@@ -176,7 +176,11 @@ WHERE a.action IN ('undone', 'reopened');
 CREATE INDEX audit_rework ON refunds.audit (at) WHERE action IN ('undone', 'reopened');
 CREATE INDEX audit_asked ON refunds.audit (at) WHERE action = 'asked_pro';
 CREATE INDEX outbox_sent ON refunds.outbox (created_at) WHERE state = 'sent';
-CREATE INDEX reports_reported ON refunds.reports USING brin (reported_at);
+-- A report is updated in its life, and lies elsewhere after each: a BRIN index soon finds everything everywhere.
+DROP INDEX refunds.reports_deadline;
+DROP INDEX refunds.reports_decided;
+CREATE INDEX reports_deadline ON refunds.reports (deadline_at);
+CREATE INDEX reports_reported ON refunds.reports (reported_at);
 CREATE INDEX ON refunds.reports (charge_id) WHERE state = 'approved';
 
 -- Sums of facts by UTC day, without the pending ones. A metric's day is kept in several slices, each by the

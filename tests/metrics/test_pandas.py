@@ -18,10 +18,20 @@ from refundlib.services.checking import check
 from refundlib.services.demo import load_demo
 from refundlib.services.desk import Desk
 from refundlib.services.importing import import_folder
-from refundlib.services.metrics import DIMENSIONS, Cut, cases, figures, metrics
+from refundlib.services.metrics import (
+    DIMENSIONS,
+    Cut,
+    at_the_desk,
+    cases,
+    figures,
+    mail_delay,
+    metrics,
+    pauses,
+)
 from refundlib.services.queue import Filters, page
 from tests.conftest import DATA, Clock
-from tests.metrics.raw import Raw
+from tests.market import Market
+from tests.metrics.raw import UNDECIDED, Raw
 
 SAMPLE = DATA / "sample"
 FROM, TO = date(2026, 3, 1), date(2026, 11, 1)
@@ -195,3 +205,63 @@ def test_support_sees_their_own(owner_desk: Desk, clock: Clock, people: dict[str
     assert {row["key"] for row in own} == {"dana"}
     assert [row for row in everybody if row["key"] == "dana"] == own
     assert len({row["key"] for row in everybody}) > 1
+
+
+def test_what_is_open_now(owner_desk: Desk, clock: Clock, people: dict[str, Person]) -> None:
+    """Open, late, each bracket, the oldest, what falls due tonight and what still comes: as pandas has it."""
+    clock.now = NOW
+    load_demo(owner_desk, charges=2000, seed=8, as_of=NOW)
+    now = at_the_desk(owner_desk, people["mo"])
+    raw = Raw(owner_desk)
+    reports = raw.reports.assign(
+        **{
+            name: pd.to_datetime(raw.reports[name], utc=True)
+            for name in ("deadline_at", "opened_at", "reported_at")
+        }
+    )
+    undecided = reports[reports["state"].isin(UNDECIDED)]
+    running = undecided[undecided["state"] != "waiting_on_pro"]
+    left = (running["deadline_at"] - raw.now).dt.total_seconds() / 3600
+    expected = {
+        "open": len(undecided),
+        "waiting": len(undecided) - len(running),
+        "late": (left < 0).sum(),
+        "under_6": ((left >= 0) & (left < 6)).sum(),
+        "under_12": ((left >= 6) & (left < 12)).sum(),
+        "under_24": ((left >= 12) & (left < 24)).sum(),
+        "beyond": (left >= 24).sum(),
+        "due_tonight": (running["deadline_at"] < raw.now.normalize() + pd.Timedelta(days=1)).sum(),
+    }
+    assert {name: now[name] for name in expected} == expected
+    assert min(expected.values()) > 0, "every bracket compares something"
+    assert pd.Timestamp(now["oldest_at"]) == undecided["opened_at"].min()
+    midnight = raw.now.normalize() + pd.Timedelta(days=1)
+    weeks = [pd.Timedelta(days=7 * week) for week in range(1, 9)]
+    came = sum(
+        ((reports["reported_at"] >= raw.now - back) & (reports["reported_at"] < midnight - back)).sum()
+        for back in weeks
+    )
+    assert now["usual_arrivals"] == pytest.approx(came / 8)
+
+
+def test_pauses_and_mail(market: Market, desk: Desk, people: dict[str, Person], clock: Clock) -> None:
+    """Two questions, one to a pro who had written since; mails sent after 4 and 10 minutes, one not."""
+    days = (clock.now.date(), clock.now.date() + timedelta(days=1))
+    answered, silent, later = (market.claim(people["dana"], name) for name in ("a", "b", "c"))
+    clock.advance(timedelta(minutes=5))
+    market.say("answer", "lead-a", "pro-a", "pro", "I called twice, nobody answers.")
+    clock.advance(timedelta(minutes=5))
+    for report in (answered, silent):
+        triage.ask_pro(desk, people["dana"], report, "When did you call?")
+    clock.advance(timedelta(minutes=5))
+    market.say("too-late", "lead-b", "pro-b", "pro", "Yesterday.")
+    decisions.decide(desk, people["dana"], later, "approve", idempotency_key="k")
+    assert pauses(desk, people["mo"], *days) == {"n": 2, "k": 1}
+    market.write(
+        """UPDATE refunds.outbox SET state = 'sent', sent_at = created_at + CASE report_id
+        WHEN :a THEN interval '4 minutes' ELSE interval '10 minutes' END WHERE report_id <> :later""",
+        a=answered,
+        later=later,
+    )
+    delay = mail_delay(desk, people["mo"], *days)
+    assert (delay["n"], delay["median_minutes"], delay["p90_minutes"]) == (2, 7.0, pytest.approx(9.4))

@@ -96,17 +96,22 @@ def _take_next(visit: Visit) -> None:
 
 
 def _filters(visit: Visit) -> queue.Filters:
-    first = st.segmented_control(
-        "Show",
-        list(_STATES),
-        format_func=_STATES.__getitem__,
-        default="open",
-        required=True,
-        key="state",
-        bind="query-params",
-        on_change=_first_page,
-        label_visibility="collapsed",
-    )
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        first = st.segmented_control(
+            "Show",
+            list(_STATES),
+            format_func=_STATES.__getitem__,
+            default="open",
+            required=True,
+            key="state",
+            bind="query-params",
+            on_change=_first_page,
+            label_visibility="collapsed",
+        )
+        with st.container(horizontal=True, vertical_alignment="center", width="content"):
+            if visit.may("reassign"):
+                st.toggle("Assign several", key="several")
+            _saved(visit)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         reason = _choice("Reason", "reason", words.REASONS)
         category = _choice(
@@ -122,9 +127,6 @@ def _filters(visit: Visit) -> queue.Filters:
             placeholder="id, pro, phone, words of the chat",
             on_change=_first_page,
         )
-        _saved(visit)
-        if visit.may("reassign"):
-            st.toggle("Assign several", key="several")
     low, high = _RANGES[amount] if amount else (None, None)
     return queue.Filters(first or "open", reason, category, recommends, whose, low, high, search or None)
 
@@ -250,8 +252,10 @@ def _cells(row: dict[str, Any], now: Any, visit: Visit) -> dict[str, str]:
 
 def _who(row: dict[str, Any]) -> str:
     """Who holds the claim, and who else has it open now."""
-    seen = f"{row['seen_by']}, now" if row["seen_by"] else ""
-    return " · ".join(filter(None, [row["holder_name"], seen])) or "–"
+    seen, holder = row["seen_by"], row["holder_name"]
+    if seen == holder or not seen:
+        return f"{holder}, now" if seen else holder or "–"
+    return f"{holder} · {seen}, now" if holder else f"{seen}, now"
 
 
 def _assign(visit: Visit, found: queue.Page) -> None:

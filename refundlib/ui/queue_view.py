@@ -44,11 +44,12 @@ def show(visit: Visit) -> None:
 def _list(visit: Visit, filters: queue.Filters) -> None:
     """The list, looked at again by itself; row, page and filters stay."""
     with refusals():
-        found = queue.page(visit.desk, visit.person, filters, after=st.session_state.get("after") or None)
+        after = st.session_state.get("after") or None
         if visit.may("reassign") and st.session_state.get("several"):
-            _assign(visit, found)
+            _assign(visit, filters, after)
         else:
-            _table(visit, found, filters)
+            st.session_state.pop("assigning", None)
+            _table(visit, queue.page(visit.desk, visit.person, filters, after=after), filters)
 
 
 # -- above the table ----------------------------------------------------------------------------------
@@ -211,10 +212,13 @@ def _table(visit: Visit, found: queue.Page, filters: queue.Filters) -> None:
     )
     quiet("Click a row to open its claim.")
     _turn_page(found)
-    if cells := chosen["selection"]["cells"]:
+    # The click was on the list as it was painted before; meanwhile a row may have come or gone.
+    painted = st.session_state.get("painted", [])
+    st.session_state["painted"] = [row["report_id"] for row in found.rows]
+    if (cells := chosen["selection"]["cells"]) and cells[0][0] < len(painted):
         # A fresh table when we come back: the old selection would open the claim again.
         st.session_state["table"] = st.session_state.get("table", 0) + 1
-        st.switch_page("pages/claim.py", query_params={"claim": found.rows[cells[0][0]]["report_id"]})
+        st.switch_page("pages/claim.py", query_params={"claim": painted[cells[0][0]]})
 
 
 def _coloured(frame: pd.DataFrame) -> Any:
@@ -258,8 +262,12 @@ def _who(row: dict[str, Any]) -> str:
     return f"{holder} · {seen}, now" if holder else f"{seen}, now"
 
 
-def _assign(visit: Visit, found: queue.Page) -> None:
-    """A manager gives several claims to one person."""
+def _assign(visit: Visit, filters: queue.Filters, after: str | None) -> None:
+    """A manager gives several claims to one person. The list stands still meanwhile: ticks are on its rows."""
+    shown = (filters, after, st.session_state.get("table", 0))
+    if st.session_state.get("assigning", (None, None))[0] != shown:
+        st.session_state["assigning"] = (shown, queue.page(visit.desk, visit.person, filters, after=after))
+    found: queue.Page = st.session_state["assigning"][1]
     if not found.rows:
         quiet("No report matches these filters.")
         return

@@ -263,7 +263,7 @@ def _who(row: dict[str, Any]) -> str:
 
 
 def _assign(visit: Visit, filters: queue.Filters, after: str | None) -> None:
-    """A manager gives several claims to one person. The list stands still meanwhile: ticks are on its rows."""
+    """A manager gives several claims to one person; the list stands still, as ticks are on its rows."""
     shown = (filters, after, st.session_state.get("table", 0))
     if st.session_state.get("assigning", (None, None))[0] != shown:
         st.session_state["assigning"] = (shown, queue.page(visit.desk, visit.person, filters, after=after))

@@ -33,24 +33,25 @@ WITH page AS (
             OR r.charge_id ILIKE :pattern
             OR r.lead_id ILIKE :pattern
             OR r.pro_id ILIKE :pattern
-            OR EXISTS (
-                SELECT FROM marketplace.pros p
-                WHERE p.pro_id = r.pro_id AND (p.name ILIKE :pattern OR p.email ILIKE :pattern)
-            )
-            OR EXISTS (
-                SELECT FROM marketplace.customers c
-                WHERE
-                    c.customer_id = r.customer_id
-                    AND (
-                        c.name ILIKE :pattern
-                        OR c.phone ILIKE :pattern
-                        OR regexp_replace(c.phone, '\D', '', 'g') LIKE nullif('%%' || regexp_replace(:pattern, '\D', '', 'g') || '%%', '%%%%')
-                    )
-            )
-            OR EXISTS (
-                SELECT FROM refunds.report_words w
-                WHERE w.report_id = r.report_id AND w.words @@ websearch_to_tsquery('simple', :words)
-            )
+            -- One value a row, and no EXISTS: a look-up by key each, where the planner would read whole tables at times.
+            OR coalesce((
+                SELECT p.name ILIKE :pattern OR p.email ILIKE :pattern
+                FROM marketplace.pros p
+                WHERE p.pro_id = r.pro_id
+            ), false)
+            OR coalesce((
+                SELECT
+                    c.name ILIKE :pattern
+                    OR c.phone ILIKE :pattern
+                    OR regexp_replace(c.phone, '\D', '', 'g') LIKE nullif('%%' || regexp_replace(:pattern, '\D', '', 'g') || '%%', '%%%%')
+                FROM marketplace.customers c
+                WHERE c.customer_id = r.customer_id
+            ), false)
+            OR coalesce((
+                SELECT w.words @@ websearch_to_tsquery('simple', :words)
+                FROM refunds.report_words w
+                WHERE w.report_id = r.report_id
+            ), false)
             OR EXISTS (
                 SELECT FROM marketplace.messages m
                 WHERE

@@ -6,7 +6,7 @@ decision that commits late brings its mark late, and is never missed.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from refundlib.services.work import Work
 MARKS_A_PASS_MAX: Final = 5_000
 # More marks than this come from a bulk load: summing everything anew is less work.
 MARKS_FOR_REBUILD: Final = 20_000
+REBUILD_MEMORY: Final = "256MB"
 SOURCES: Final = ("charges", "decisions", "deadlines", "arrivals", "payouts", "rework")
 
 Progress = Callable[[str, int, int | None], None]
@@ -72,20 +73,17 @@ def _rebuild(conn: Connection, progress: Progress = lambda _step, _done, _total:
     span = queries.rollup.span(conn)
     if span["first"] is None:
         return 0
-    months = list(_months(span["first"], span["last"]))
-    for number, (from_day, to_day) in enumerate(months, start=1):
-        for source in SOURCES:
-            queries.rollup.rebuild_days(conn, source=source, from_day=from_day, to_day=to_day)
-        queries.rollup.rebuild_pros(conn, from_day=from_day, to_day=to_day)
-        progress("summing months", number, len(months))
+    # Whole, not in parts: joining all charges with their leads once is less work than by month.
+    conn.execute(text(f"SET LOCAL work_mem = '{REBUILD_MEMORY}'"))
+    from_day, to_day = span["first"].replace(day=1), _next_month(span["last"])
+    for number, source in enumerate(SOURCES):
+        progress("summing", number, len(SOURCES) + 1)
+        queries.rollup.rebuild_days(conn, source=source, from_day=from_day, to_day=to_day)
+    queries.rollup.rebuild_pros(conn, from_day=from_day, to_day=to_day)
+    progress("summing", len(SOURCES) + 1, len(SOURCES) + 1)
     days: int = (span["last"] - span["first"]).days + 1
     return days
 
 
-def _months(first: date, last: date) -> Iterator[tuple[date, date]]:
-    """Whole months from the first day's to the last day's, as (from, to exclusive)."""
-    begin = first.replace(day=1)
-    while begin <= last:
-        beyond = (begin + timedelta(days=32)).replace(day=1)
-        yield begin, beyond
-        begin = beyond
+def _next_month(day: date) -> date:
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)

@@ -135,9 +135,8 @@ def reassign_all(desk: Desk, actor: Person, report_ids: Sequence[str], to_person
     receiver = _receiver(desk, to_person)
     left = []
     with desk.transaction() as conn:
-        for report_id in sorted(
-            set(report_ids)
-        ):  # one order for everybody: two managers never wait in a ring
+        # One order for everybody: two managers never wait in a ring.
+        for report_id in sorted(set(report_ids)):
             try:
                 _give(conn, desk, actor, report_id, receiver)
             except WrongState:

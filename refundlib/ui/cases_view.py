@@ -9,7 +9,7 @@ import streamlit as st
 from refundlib.domain.errors import BadFigure
 from refundlib.domain.money import format_money
 from refundlib.services.metrics import METRICS, Cut, cases
-from refundlib.ui import words
+from refundlib.ui import figure_parts, words
 from refundlib.ui.export import csv_of
 from refundlib.ui.figures import label, label_of
 from refundlib.ui.shell import Visit, refusals
@@ -75,17 +75,8 @@ def _list(visit: Visit, metric: str, rows: list[dict[str, Any]]) -> None:
         st.info("Nothing is counted here.", icon=":material/search_off:")
         return
     frame = pd.DataFrame([_cells(visit, metric, row) for row in rows])
-    chosen: Any = st.dataframe(
-        frame,
-        hide_index=True,
-        height=min(len(frame), 18) * 35 + 40,
-        on_select="rerun",
-        selection_mode="single-cell",
-        key=f"cases-{st.session_state.get('cases', 0)}",
-    )
-    if cells := chosen["selection"]["cells"]:
-        row = rows[cells[0][0]]
-        st.session_state["cases"] = st.session_state.get("cases", 0) + 1
+    if (at := figure_parts.chosen_row(frame, "cases", rows_shown=18)) is not None:
+        row = rows[at]
         if row["report_id"]:
             st.switch_page("pages/claim.py", query_params={"claim": row["report_id"]})
         st.switch_page("pages/lead.py", query_params={"lead": row["lead_id"]})

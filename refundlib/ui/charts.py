@@ -76,33 +76,32 @@ CONTROL_CURVE: Final = 3
 def rates(frame: pd.DataFrame, *, compared: str = "before") -> go.Figure:
     """Rates of groups with their 95 % intervals, one below the other; beside each what it is compared with.
 
-    Columns: label, rate, low, high, k, n, other (a rate or None). Fewer than ten cases: no mark.
+    Columns: label, rate, low, high, k, n, other (a rate or None); who has too few is left out before.
     """
     colours = palette()
-    shown = frame[frame["n"] >= 10]
     figure = go.Figure()
     figure.add_scatter(
-        x=shown["rate"],
-        y=shown["label"],
+        x=frame["rate"],
+        y=frame["label"],
         mode="markers",
         marker={"color": colours.main, "size": 9},
         error_x={
-            "type": "data", "symmetric": False, "array": shown["high"] - shown["rate"],
-            "arrayminus": shown["rate"] - shown["low"], "thickness": 1.5, "width": 0, "color": colours.main,
+            "type": "data", "symmetric": False, "array": frame["high"] - frame["rate"],
+            "arrayminus": frame["rate"] - frame["low"], "thickness": 1.5, "width": 0, "color": colours.main,
         },
-        customdata=shown[["k", "n"]],
+        customdata=frame[["k", "n"]],
         hovertemplate="%{y}: %{x:.1%}, %{customdata[0]:,} of %{customdata[1]:,}<extra></extra>",
         name="now",
     )  # fmt: skip
-    if shown["other"].notna().any():
+    if frame["other"].notna().any():
         figure.add_scatter(
-            x=shown["other"], y=shown["label"], mode="markers", name=compared,
+            x=frame["other"], y=frame["label"], mode="markers", name=compared,
             marker={"color": colours.calm, "size": 8, "symbol": "line-ns-open", "line": {"width": 2}},
             hovertemplate="%{y}, " + compared + ": %{x:.1%}<extra></extra>",
         )  # fmt: skip
     _plain(figure, tick=None)
     figure.update_layout(
-        height=max(120, 70 + ROW_PIXELS * len(shown)),
+        height=max(120, 70 + ROW_PIXELS * len(frame)),
         xaxis={"rangemode": "tozero", "tickformat": ".0%", "type": "linear"},
         yaxis={"type": "category", "autorange": "reversed", "title": None},
         margin={"l": 8, "r": 8, "t": 34, "b": 8},

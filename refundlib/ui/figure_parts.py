@@ -36,6 +36,31 @@ def chart(figure: Any, name: str, doors: Doors, *, alt: str) -> None:
             st.switch_page("pages/cases.py", query_params=door)
 
 
+def picture(figure: Any, name: str, *, alt: str) -> None:
+    """A chart whose marks open nothing."""
+    st.plotly_chart(figure, key=name, config=_CONFIG, alt=alt)
+
+
+def chosen_row(frame: pd.DataFrame, name: str, *, rows_shown: int) -> int | None:
+    """A table; the row that was clicked, once."""
+    count = f"{name}-opened"
+    chosen: Any = st.dataframe(
+        frame,
+        hide_index=True,
+        height=min(len(frame), rows_shown) * 35 + 40,
+        on_select="rerun",
+        selection_mode="single-cell",
+        key=f"{name}-{st.session_state.get(count, 0)}",
+    )
+    cells = chosen["selection"]["cells"]
+    if not cells:
+        return None
+    # A fresh table when we come back: the old selection would open the row again.
+    st.session_state[count] = st.session_state.get(count, 0) + 1
+    row: int = cells[0][0]
+    return row
+
+
 def rates(
     lens: Lens, metric: str, dimension: str, *, title: str, note: str = "", column: str | None = None
 ) -> pd.DataFrame:

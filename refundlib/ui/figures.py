@@ -1,6 +1,6 @@
 """What a page of figures looks at: the period, what it is compared with, what is left out, its frames."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, Final
@@ -25,7 +25,6 @@ CACHE_SECONDS: Final = 20
 CACHE_ENTRIES_MAX: Final = 2_000
 
 Rows = list[dict[str, Any]]
-Leave = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,11 @@ class Lens:
         """The periods a chart is drawn by."""
         days = (self.to_day - self.from_day).days
         return "day" if days <= 31 else "week" if days <= 400 else "month"
+
+    @property
+    def coarse_grain(self) -> str:
+        """The periods of what is rare: no weeks."""
+        return "month" if self.grain == "week" else self.grain
 
     def rows(self, name: str, by: str | None = None, by_two: str | None = None, **cut: Any) -> Rows:
         """A metric's figures in the period."""
@@ -92,11 +96,28 @@ class Lens:
         frame = self.frame(rows)
         return int(frame["k"].sum()), int(frame["n"].sum())
 
+    def parts(self, rows: Rows, names: Sequence[str], grain: str) -> pd.DataFrame:
+        """Rows by period (key) and part (key_two) as counts: columns key, label and one a part."""
+        counts = {
+            name: self.frame([row for row in rows if row["key_two"] == name]).set_index("key")["n"]
+            for name in names
+        }
+        frame = pd.DataFrame(counts).fillna(0).astype(int).rename_axis("key").reset_index()
+        return labelled(frame, grain)
+
     def door(
-        self, metric: str, *, hits: bool = False, period: str | None = None, **cut: Any
+        self,
+        metric: str,
+        *,
+        hits: bool = False,
+        period: str | None = None,
+        grain: str | None = None,
+        **cut: Any,
     ) -> dict[str, str]:
-        """The address of the list behind a figure. period: a day, week or month of the period."""
-        from_day, to_day = (self.from_day, self.to_day) if period is None else days_of(period, self.grain)
+        """The address of the list behind a figure. period: a day, week or month (grain) of the period."""
+        from_day, to_day = self.from_day, self.to_day
+        if period is not None:
+            from_day, to_day = days_of(period, grain or self.grain)
         whole = replace(self.cut, **cut)
         given = {name: getattr(whole, name) for name in whole.used()}
         shown = {

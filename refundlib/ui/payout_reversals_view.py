@@ -5,10 +5,9 @@ from typing import Final
 import pandas as pd
 import streamlit as st
 
-from refundlib.domain.money import format_money
 from refundlib.domain.statistics import survival, survival_hour
-from refundlib.ui import charts, figure_parts
-from refundlib.ui.figures import CLAIMS, Lens, bar, days_of, foot, labelled, points
+from refundlib.ui import charts, figure_parts, words
+from refundlib.ui.figures import CLAIMS, Lens, bar, foot, points
 from refundlib.ui.shell import Visit, refusals
 from refundlib.ui.text import quiet
 
@@ -53,29 +52,23 @@ def _answer(lens: Lens) -> str:
     change = f", {points(k / n - before_k / before_n)} on {lens.compared}" if n and before_n else ""
     share = k / n if n else 0.0
     if lens.measure != CLAIMS:
-        money = f"{format_money(k, lens.measure)} of {format_money(n, lens.measure)}".replace("$", "\\$")
+        money = f"{words.money(k, lens.measure)} of {words.money(n, lens.measure)}"
         return f"{share:.1%} of what was sent to cards came back: {money}{change}"
     return f"{share:.1%} of card refunds came back: {k:,} of {n:,}{change}"
 
 
 def _over_time(lens: Lens, tables: Tables) -> None:
-    grain = "month" if lens.grain == "week" else lens.grain
+    grain = lens.coarse_grain
     rows = lens.rows("payout_reversals", grain, "outcome")
-    parts = {
-        outcome: lens.frame([row for row in rows if row["key_two"] == outcome]).set_index("key")["n"]
-        for outcome in _OUTCOMES
-    }
-    frame = pd.DataFrame(parts).fillna(0).astype(int).rename_axis("key").reset_index()
-    frame = labelled(frame, grain)
+    frame = lens.parts(rows, list(_OUTCOMES), grain)
     returned = sum(row["amount_k"] for row in rows if lens.measure in (CLAIMS, row["currency"]))
     currencies = sorted({row["currency"] for row in rows})
     if len(currencies) == 1:
-        back = format_money(returned, currencies[0]).replace("$", "\\$")
-        st.markdown(f"#### {back} returned to balances")
+        st.markdown(f"#### {words.money(returned, currencies[0])} returned to balances")
     else:
         st.markdown("#### What became of card refunds")
     doors = {
-        curve: [_door(lens, outcome, key, grain) for key in frame["key"]]
+        curve: [lens.door("payout_reversals", period=key, grain=grain, other=outcome) for key in frame["key"]]
         for curve, outcome in enumerate(_OUTCOMES)
     }
     money = None if lens.measure == CLAIMS else lens.measure
@@ -89,16 +82,6 @@ def _over_time(lens: Lens, tables: Tables) -> None:
         "By the day of submission. Failed: never arrived. Reversed: arrived, and the processor took it back."
     )
     tables[f"card refunds by {grain}"] = frame.drop(columns="label")
-
-
-def _door(lens: Lens, outcome: str, key: str, grain: str) -> dict[str, str]:
-    first, beyond = days_of(key, grain)
-    door = lens.door("payout_reversals", other=outcome)
-    return {
-        **door,
-        "from": max(first, lens.from_day).isoformat(),
-        "to": min(beyond, lens.to_day).isoformat(),
-    }
 
 
 def _ages(lens: Lens, tables: Tables) -> None:
@@ -125,5 +108,5 @@ def _time_to_money(lens: Lens, tables: Tables) -> None:
         f"#### Of what arrived, half did within {half} days of the request, nine in ten within {nine}"
     )
     figure = charts.curves({"arrived": [(unit, 1 - left) for unit, left in survival(counts)]}, "days")
-    st.plotly_chart(figure, key="money", config={"displayModeBar": False}, alt="Days from request to money.")
+    figure_parts.picture(figure, "money", alt="Days from request to money.")
     tables["days to money"] = pd.DataFrame(counts, columns=["days", "n", "running"])[["days", "n"]]

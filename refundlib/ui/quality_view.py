@@ -11,7 +11,7 @@ from refundlib.domain.people import SUPPORT
 from refundlib.domain.statistics import agreement
 from refundlib.services import second_looks
 from refundlib.ui import charts, figure_parts, words
-from refundlib.ui.figures import Lens, bar, foot, groups, labelled, points
+from refundlib.ui.figures import Lens, bar, foot, groups, points
 from refundlib.ui.shell import Visit, refusals, show_told, tell
 from refundlib.ui.text import quiet
 
@@ -165,22 +165,12 @@ def _draw(lens: Lens) -> None:
 
 
 def _rework(lens: Lens, tables: Tables) -> None:
-    grain = "month" if lens.grain == "week" else lens.grain
-    rows = lens.rows("rework", grain, "deed")
-    frame = pd.DataFrame(
-        {
-            deed: lens.frame([row for row in rows if row["key_two"] == deed]).set_index("key")["n"]
-            for deed in ("undone", "reopened")
-        }
-    )
-    frame = labelled(frame.fillna(0).astype(int).rename_axis("key").reset_index(), grain)
-    undone, reopened = (int(frame[deed].sum()) for deed in ("undone", "reopened"))
+    deeds, grain = ("undone", "reopened"), lens.coarse_grain
+    frame = lens.parts(lens.rows("rework", grain, "deed"), deeds, grain)
+    undone, reopened = (int(frame[deed].sum()) for deed in deeds)
     st.markdown(f"#### {undone} approvals undone, {reopened} denials reopened")
     if len(frame):
-        doors = {
-            curve: [lens.door("rework", other=deed)] * len(frame)
-            for curve, deed in enumerate(("undone", "reopened"))
-        }
+        doors = {curve: [lens.door("rework", other=deed)] * len(frame) for curve, deed in enumerate(deeds)}
         figure_parts.chart(
             charts.stacked(frame, {"undone": "bad", "reopened": "main"}),
             "rework",
@@ -198,17 +188,8 @@ def _discretionary(lens: Lens, tables: Tables) -> None:
         return
     frame = pd.DataFrame([_discretion(lens.visit, row) for row in rows])
     tables["refunds at discretion"] = frame
-    chosen: Any = st.dataframe(
-        frame,
-        hide_index=True,
-        height=min(len(frame), 8) * 35 + 40,
-        on_select="rerun",
-        selection_mode="single-cell",
-        key=f"discretion-{st.session_state.get('cases', 0)}",
-    )
-    if cells := chosen["selection"]["cells"]:
-        st.session_state["cases"] = st.session_state.get("cases", 0) + 1
-        st.switch_page("pages/claim.py", query_params={"claim": rows[cells[0][0]]["report_id"]})
+    if (at := figure_parts.chosen_row(frame, "discretion", rows_shown=8)) is not None:
+        st.switch_page("pages/claim.py", query_params={"claim": rows[at]["report_id"]})
 
 
 def _discretion(visit: Visit, row: dict[str, Any]) -> dict[str, str]:

@@ -96,9 +96,14 @@ def _shares(groups: dict[str, tuple[int, int]]) -> dict[str, float]:
     return {group: k / total for group, (k, _) in groups.items()} if total else {}
 
 
-def _driver(now: dict[str, tuple[int, int]], before: dict[str, tuple[int, int]], change: float) -> str:
+def _moves(now: dict[str, tuple[int, int]], before: dict[str, tuple[int, int]]) -> dict[str, float]:
+    """What each group adds to the change of the rate."""
     ours, theirs = _shares(now), _shares(before)
-    moves = {group: ours.get(group, 0.0) - theirs.get(group, 0.0) for group in {*ours, *theirs}}
+    return {group: ours.get(group, 0.0) - theirs.get(group, 0.0) for group in {*ours, *theirs}}
+
+
+def _driver(now: dict[str, tuple[int, int]], before: dict[str, tuple[int, int]], change: float) -> str:
+    moves = _moves(now, before)
     most = (max if change > 0 else min)(moves, key=lambda group: (moves[group], group))
     return f"{most} ({points(moves[most])})"
 
@@ -110,9 +115,8 @@ def _over_time(lens: Lens, tables: Tables) -> None:
     share = [_mature_share(first, beyond, ripe) for first, beyond in ends]
     frame = labelled(frame, lens.grain).assign(mature=share, maturing=[each < 1 for each in share])
     standing = frame[~frame["maturing"]]
-    limits = control_limits([(int(k), int(n)) for k, n in zip(frame["k"], frame["n"], strict=True)])
-    centre = standing["k"].sum() / standing["n"].sum() if standing["n"].sum() else limits[0].centre
-    steady = control_limits([(int(k), int(n)) for k, n in zip(standing["k"], standing["n"], strict=True)])
+    steady = control_limits(list(groups(standing).values()))
+    centre = _rate(groups(standing if standing["n"].sum() else frame))
     signals = dict(zip(standing["key"], (each.is_signal for each in steady), strict=True))
     around = dict(zip(standing["key"], steady, strict=True))
     frame = frame.assign(
@@ -165,16 +169,15 @@ def _movers(lens: Lens, tables: Tables) -> None:
     now, before = _ripe(lens, ripe, before=False), _ripe(lens, ripe, before=True)
     if not now or not before:
         return
-    ours, theirs = _shares(now), _shares(before)
     moves = pd.DataFrame(
         [
             {
                 "category": group,
-                "adds": ours.get(group, 0.0) - theirs.get(group, 0.0),
+                "adds": adds,
                 "rate": _rate({group: now[group]}) if group in now else np.nan,
                 "before": _rate({group: before[group]}) if group in before else np.nan,
             }
-            for group in sorted({*ours, *theirs})
+            for group, adds in sorted(_moves(now, before).items())
         ]
     )
     moves = moves.reindex(moves["adds"].abs().sort_values(ascending=False).index)

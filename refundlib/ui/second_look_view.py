@@ -5,7 +5,6 @@ from typing import Any
 
 import streamlit as st
 
-from refundlib.domain.money import format_money
 from refundlib.services import second_looks
 from refundlib.ui import conversation, words
 from refundlib.ui.shell import Visit, refusals, show_told, tell
@@ -23,7 +22,7 @@ def show(visit: Visit) -> None:
         if row is None:
             st.success("Nothing waits for your second look.", icon=":material/task_alt:")
             return
-        amount = words.plain(format_money(row["amount"], row["currency"]))
+        amount = words.money(row["amount"], row["currency"])
         st.markdown(
             f"### A second look: {words.REASONS[row['reason']]} · {words.plain(row['category'])} · {amount}"
         )

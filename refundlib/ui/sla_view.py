@@ -87,9 +87,7 @@ def _now(visit: Visit, tables: Tables) -> None:
     frame = pd.DataFrame({"label": list(_BRACKETS.values()), "n": [now[name] for name in _BRACKETS]})
     late = f":red[{now['late']} late]" if now["late"] else "none late"
     st.markdown(f"#### Now: {now['open']} open, {late}")
-    st.plotly_chart(
-        charts.bars(frame, "open"), key="now", config={"displayModeBar": False}, alt="Open by time left."
-    )
+    figure_parts.picture(charts.bars(frame, "open"), "now", alt="Open by time left.")
     oldest = (
         "–"
         if now["oldest_at"] is None
@@ -147,9 +145,7 @@ def _durations(lens: Lens, tables: Tables) -> None:
     st.markdown("#### Half and nine in ten are decided within: " + "; ".join(told))
     figure = charts.curves(lines, "hours")
     figure.update_xaxes(range=[0, 120])
-    st.plotly_chart(
-        figure, key="km", config={"displayModeBar": False}, alt="Share decided within so many hours."
-    )
+    figure_parts.picture(figure, "km", alt="Share decided within so many hours.")
     quiet("By the day of the report. Open ones count as open (Kaplan–Meier): new ones do not flatter us.")
     tables["hours to a decision"] = pd.DataFrame(rows)
 

@@ -7,7 +7,8 @@ from itertools import pairwise
 from typing import Final
 
 _Z95: Final = 1.959963984540054  # the normal distribution's 97.5 % quantile
-_Z998: Final = 3.090232306167813  # its 99.9 % quantile
+# 99.8 % of what chance does lies within so many standard errors: the normal distribution's 99.9 % quantile.
+FUNNEL_DEVIATIONS: Final = 3.090232306167813
 
 
 def wilson(k: int, n: int) -> tuple[float, float]:
@@ -87,7 +88,7 @@ def funnel_limits(centre: float, n: int) -> tuple[float, float]:
     """Where 99.8 % of the rates of groups of n lie that share one true rate (D. J. Spiegelhalter, 2005)."""
     if not n:
         return 0.0, 1.0
-    half = _Z998 * math.sqrt(centre * (1 - centre) / n)
+    half = FUNNEL_DEVIATIONS * math.sqrt(centre * (1 - centre) / n)
     return max(0.0, centre - half), min(1.0, centre + half)
 
 

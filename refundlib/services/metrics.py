@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from refundlib.db.queries import queries
 from refundlib.domain.errors import BadFigure, NotAllowed
 from refundlib.domain.people import SUPPORT, Person, zone_of
-from refundlib.domain.statistics import survival_hour
+from refundlib.domain.statistics import FUNNEL_DEVIATIONS, survival_hour
 from refundlib.services.desk import Desk, command
 from refundlib.services.policies import in_force, policies
 
@@ -144,6 +144,21 @@ def figures(
             rows: list[Row] = queries.metrics.by_pro(conn, from_day=from_date, to_day=to_date)
             return rows
         return _read(conn, desk, name, metric, from_date, to_date, by, by_two, cut)
+
+
+@command("read_metrics")
+def spread_of_pros(desk: Desk, actor: Person, from_date: date, to_date: date) -> list[Row]:
+    """How pros spread over charges made (n) and refunded (k) in the UTC days up to but without `to_date`.
+
+    Rows: pro_id, pros, n, k, outside. A row each (pros 1) for those outside the funnel's limits; the others
+    are counted by (n, k), with one of them as pro_id. Raises BadFigure, NotAllowed.
+    """
+    _own(actor, "refund_rate", _metric("refund_rate", from_date, to_date, "pro"), WHOLE)
+    with desk.reading() as conn:
+        rows: list[Row] = queries.metrics.spread_of_pros(
+            conn, from_day=from_date, to_day=to_date, deviations=FUNNEL_DEVIATIONS
+        )
+    return rows
 
 
 def _read(

@@ -137,10 +137,10 @@ def stacked(frame: pd.DataFrame, parts: dict[str, str], *, money: str | None = N
     return _plain(figure, tick=None)
 
 
-def funnel(inside: pd.DataFrame, limits: pd.DataFrame, centre: float) -> go.Figure:
+def funnel(marks: pd.DataFrame, limits: pd.DataFrame, centre: float) -> go.Figure:
     """Groups by how many cases they have and their rate, within the limits of chance.
 
-    inside columns: label, n, k, rate, outside (bool); limits: n, low, high.
+    marks columns: label, n, k, rate, outside (bool), pros (how many are alike); limits: n, low, high.
     """
     colours = palette()
     figure = go.Figure()
@@ -151,16 +151,16 @@ def funnel(inside: pd.DataFrame, limits: pd.DataFrame, centre: float) -> go.Figu
         )  # fmt: skip
     figure.add_hline(y=centre, line={"color": colours.calm, "dash": "dot", "width": 1})
     figure.add_scatter(
-        x=inside["n"],
-        y=inside["rate"],
+        x=marks["n"],
+        y=marks["rate"],
         mode="markers",
         marker={
-            "color": [colours.bad if each else colours.main for each in inside["outside"]],
-            "symbol": ["diamond" if each else "circle" for each in inside["outside"]],
-            "size": [9 if each else 6 for each in inside["outside"]],
-            "opacity": [1.0 if each else PALE for each in inside["outside"]],
+            "color": [colours.bad if each else colours.main for each in marks["outside"]],
+            "symbol": ["diamond" if each else "circle" for each in marks["outside"]],
+            "size": np.where(marks["outside"], 9, 5 + 2 * np.log2(marks["pros"].astype(float))),
+            "opacity": [1.0 if each else PALE for each in marks["outside"]],
         },
-        customdata=inside[["label", "k", "n"]],
+        customdata=marks[["label", "k", "n"]],
         hovertemplate="%{customdata[0]}: %{y:.1%}, %{customdata[1]} of %{customdata[2]}<extra></extra>",
         showlegend=False,
     )

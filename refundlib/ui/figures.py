@@ -11,7 +11,7 @@ import streamlit as st
 from refundlib.domain.people import Person
 from refundlib.domain.statistics import wilson
 from refundlib.services.desk import Desk
-from refundlib.services.metrics import Cut, figures, maturing_from, newest_day
+from refundlib.services.metrics import Cut, figures, maturing_from, newest_day, spread_of_pros
 from refundlib.ui import words
 from refundlib.ui.shell import Visit
 from refundlib.ui.text import quiet
@@ -58,6 +58,16 @@ class Lens:
     def before(self, name: str, by: str | None = None, by_two: str | None = None, **cut: Any) -> Rows:
         """The same in the period it is compared with."""
         return self._read(name, self.before_from, self.before_to, by, by_two, cut)
+
+    def spread_of_pros(self) -> pd.DataFrame:
+        """Pros by charges and refunds in the period: columns key, pros, n, k, outside, rate, low, high."""
+        desk, columns = self.visit.desk, ["pro_id", "pros", "n", "k", "outside"]
+        rows = _spread(desk, str(desk.engine.url), self.visit.person, self.from_day, self.to_day)
+        frame = pd.DataFrame(rows, columns=columns).rename(columns={"pro_id": "key"})
+        bounds = [wilson(k, n) for k, n in zip(frame["k"], frame["n"], strict=True)]
+        return frame.assign(
+            rate=frame["k"] / frame["n"], low=[low for low, _ in bounds], high=[high for _, high in bounds]
+        )
 
     def _read(
         self,
@@ -148,6 +158,13 @@ def _figures(_desk: Desk, database: str, person: Person, name: str, *asked: Any)
     """Figures, kept for a moment by database and person: many charts and people ask for the same."""
     assert database == str(_desk.engine.url)
     return figures(_desk, person, name, *asked)
+
+
+@st.cache_data(ttl=CACHE_SECONDS, max_entries=CACHE_ENTRIES_MAX, show_spinner=False)
+def _spread(_desk: Desk, database: str, person: Person, from_day: date, to_day: date) -> Rows:
+    """How pros spread, kept like `_figures`."""
+    assert database == str(_desk.engine.url)
+    return spread_of_pros(_desk, person, from_day, to_day)
 
 
 def days_of(period: str, grain: str) -> tuple[date, date]:

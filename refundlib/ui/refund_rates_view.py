@@ -19,9 +19,10 @@ _BREAKDOWNS: Final = {
     "reason": ("refund_activity", "reason"),
     "agent": ("refund_activity", "agent"),
 }
-# Marks within the limits of chance that are drawn; all outside are.
+# Marks of the funnel: the largest of those within the limits of chance, those of most charges outside.
 INSIDE_DRAWN_MAX: Final = 600
 OUTSIDE_DRAWN_MAX: Final = 1_000
+DRAWN_FROM: Final = 10
 MOVERS: Final = 4
 
 Tables = dict[str, pd.DataFrame]
@@ -198,18 +199,14 @@ def _pros(lens: Lens, tables: Tables) -> None:
     if lens.measure != CLAIMS:
         quiet("Pros are compared by how many charges were refunded.")
         return
-    frame = lens.frame(lens.rows("refund_rate", "pro"))
-    centre = frame["k"].sum() / frame["n"].sum()
-    bounds = {n: funnel_limits(centre, int(n)) for n in frame["n"].unique()}
-    outside = [
-        not bounds[n][0] <= rate <= bounds[n][1] for n, rate in zip(frame["n"], frame["rate"], strict=True)
-    ]
-    frame = frame.assign(outside=outside, label=frame["key"])
-    far = frame[frame["outside"]].sort_values("n", ascending=False).head(OUTSIDE_DRAWN_MAX)
-    near = frame[~frame["outside"] & (frame["n"] >= 10)]
-    drawn = near.iloc[:: max(1, -(-len(near) // INSIDE_DRAWN_MAX))]
-    marks = pd.concat([far[far["n"] >= 10], drawn])
-    sizes = np.unique(np.geomspace(10, max(11, int(frame["n"].max())), 60).astype(int))
+    frame = lens.spread_of_pros()
+    pros, outside = int(frame["pros"].sum()), int(frame["outside"].sum())
+    centre = (frame["k"] * frame["pros"]).sum() / (frame["n"] * frame["pros"]).sum()
+    far = frame[frame["outside"]].head(OUTSIDE_DRAWN_MAX)
+    near = frame[~frame["outside"]].sort_values("pros", ascending=False).head(INSIDE_DRAWN_MAX)
+    marks = pd.concat([near, far]).query("n >= @DRAWN_FROM")
+    marks = marks.assign(label=[_pros_named(row.key, row.pros) for row in each(marks)])
+    sizes = np.unique(np.geomspace(DRAWN_FROM, max(DRAWN_FROM + 1, int(frame["n"].max())), 60).astype(int))
     limits = pd.DataFrame([(n, *funnel_limits(centre, int(n))) for n in sizes], columns=["n", "low", "high"])
     figure_parts.chart(
         charts.funnel(marks, limits, centre),
@@ -218,10 +215,14 @@ def _pros(lens: Lens, tables: Tables) -> None:
         alt="Pros by number of charges and refund rate, within 99.8 % limits.",
     )
     quiet(
-        f"{len(far):,} of {len(frame):,} pros lie outside 99.8 % limits. Drawn: those, and {len(drawn):,} of "
-        f"{len(near):,} within; pros with fewer than ten charges are in the table only."
+        f"{outside:,} of {pros:,} pros lie outside 99.8 % limits: a diamond each. Those within that are alike "
+        f"share a mark, larger the more they are. Below {DRAWN_FROM} charges none is drawn."
     )
     tables["pros outside the limits"] = figure_parts.table_of(far)
+
+
+def _pros_named(pro_id: str, pros: int) -> str:
+    return pro_id if pros == 1 else f"{pro_id} and {pros - 1:,} more pros like it"
 
 
 def _activity(lens: Lens, tables: Tables) -> None:

@@ -87,52 +87,29 @@ GROUP BY 1, 2, 3
 ORDER BY 1, 2, 3;
 
 -- name: by_pro(from_day, to_day)
--- Charges made and refunded by pro over UTC days: whole months from the sums by pro, the days before the first and after
--- the last whole month, and pros' months with a change that is not summed yet, from the rows.
-WITH whole AS (
+SELECT p.pro_id AS key, 'all' AS key_two, p.currency, p.n, p.k, 0 AS pending, p.amount_n, p.amount_k
+FROM refunds.charges_by_pro(:from_day, :to_day) AS p
+ORDER BY p.pro_id, p.currency;
+
+-- name: spread_of_pros(from_day, to_day, deviations)
+-- How pros spread over sizes and rates: those whose rate is more than so many standard errors from the rate of all, a row
+-- each (pros 1), and the others by size: how many made n charges of which k were refunded, and one of them.
+WITH pros AS (
+    SELECT p.pro_id, sum(p.n)::bigint AS n, sum(p.k)::bigint AS k
+    FROM refunds.charges_by_pro(:from_day, :to_day) AS p
+    GROUP BY p.pro_id
+), marked AS (
     SELECT
-        CAST(date_trunc('month', CAST(:from_day AS timestamp) + interval '1 month - 1 day') AS date) AS first,
-        CAST(date_trunc('month', CAST(:to_day AS timestamp)) AS date) AS beyond
-), ragged AS (
-    SELECT CAST(:from_day AS date) AS from_day, least(w.first, :to_day) AS to_day FROM whole w
-    UNION ALL
-    SELECT w.beyond, CAST(:to_day AS date) FROM whole w WHERE w.beyond >= w.first
-), fresh AS (
-    SELECT DISTINCT CAST(date_trunc('month', m.day) AS date) AS month, m.pro_id
-    FROM refunds.rollup_marks m
-    CROSS JOIN whole w
-    WHERE m.source = 'charges' AND m.day >= w.first AND m.day < w.beyond
-), parts AS (
-    SELECT p.pro_id, p.currency, p.n, p.k, p.amount_n, p.amount_k
-    FROM refunds.rollup_pros p
-    CROSS JOIN whole w
-    WHERE
-        p.month >= w.first
-        AND p.month < w.beyond
-        AND NOT EXISTS (SELECT FROM fresh f WHERE f.month = p.month AND f.pro_id = p.pro_id)
-    UNION ALL
-    SELECT r.pro_id, r.currency, r.n, r.k, r.amount_n, r.amount_k
-    FROM fresh f
-    CROSS JOIN LATERAL refunds.roll_up_pros(f.month, CAST(f.month + interval '1 month' AS date), f.pro_id) AS r
-    UNION ALL
-    SELECT r.pro_id, r.currency, r.n, r.k, r.amount_n, r.amount_k
-    FROM ragged g
-    CROSS JOIN LATERAL refunds.roll_up_pros(g.from_day, g.to_day, NULL) AS r
-    WHERE g.from_day < g.to_day
+        p.pro_id, p.n, p.k, c.centre,
+        abs(p.k / p.n::float - c.centre) > :deviations * sqrt(c.centre * (1 - c.centre) / p.n) AS outside
+    FROM pros p
+    CROSS JOIN (SELECT sum(k) / sum(n)::float AS centre FROM pros) AS c
 )
 
-SELECT
-    p.pro_id AS key,
-    'all' AS key_two,
-    p.currency,
-    sum(p.n)::bigint AS n,
-    sum(p.k)::bigint AS k,
-    0 AS pending,
-    sum(p.amount_n)::bigint AS amount_n,
-    sum(p.amount_k)::bigint AS amount_k
-FROM parts p
-GROUP BY p.pro_id, p.currency
-ORDER BY p.pro_id, p.currency;
+SELECT min(m.pro_id) AS pro_id, count(*) AS pros, m.n, m.k, m.outside
+FROM marked m
+GROUP BY m.n, m.k, m.outside, CASE WHEN m.outside THEN m.pro_id END
+ORDER BY m.n DESC, m.k DESC, pro_id;
 
 -- name: cases(metric, from_day, to_day, now, hits, category, reason, kind, region, pro, agent, other, after_at, after_id, limit)
 -- The things a figure counts, newest first, a page at a time. hits: only the k of them.

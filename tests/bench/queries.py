@@ -93,7 +93,7 @@ def reads(desk: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
     from sqlalchemy import text
 
     from refundlib.services import claims, queue
-    from refundlib.services.metrics import Cut, at_the_desk, cases, figures
+    from refundlib.services.metrics import Cut, at_the_desk, cases, figures, spread_of_pros
 
     def floor() -> None:
         with desk.reading() as conn:
@@ -121,7 +121,7 @@ def reads(desk: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
         "rate by category and region",
         lambda: figures(desk, MO, "refund_rate", year, last, "category", None, Cut(region="NY")),
     )
-    yield "rate by pro, 12 whole months", lambda: figures(desk, MO, "refund_rate", *whole, "pro")
+    yield "spread of pros, 12 whole months", lambda: spread_of_pros(desk, MO, *whole)
     yield "deadlines by arrival, 6 months", lambda: figures(desk, MO, "sla", half, last, "arrival")
     yield "deadlines by agent and kind", lambda: figures(desk, MO, "sla", year, last, "agent", "kind")
     yield "hours to a decision, 12 months", lambda: figures(desk, MO, "time_to_decision", year, last, "hour")

@@ -12,7 +12,7 @@ import pytest
 
 from refundlib.domain.errors import Refusal
 from refundlib.domain.people import Person
-from refundlib.domain.statistics import survival_hour
+from refundlib.domain.statistics import FUNNEL_DEVIATIONS, survival_hour
 from refundlib.services import card_refunds, decisions, rollup, triage
 from refundlib.services.checking import check
 from refundlib.services.demo import load_demo
@@ -27,6 +27,7 @@ from refundlib.services.metrics import (
     mail_delay,
     metrics,
     pauses,
+    spread_of_pros,
 )
 from refundlib.services.queue import Filters, page
 from tests.conftest import DATA, Clock
@@ -53,6 +54,20 @@ def compare(desk: Desk, actor: Person, from_: date, to: date, *, empty: set[str]
         theirs = raw.expected(name, from_, to, by)
         assert theirs or name in empty, f"{name} by {by} compares nothing"
         assert ours == theirs, f"{name} by {by}"
+    compare_spread(desk, actor, raw, from_, to)
+
+
+def compare_spread(desk: Desk, actor: Person, raw: Raw, from_: date, to: date) -> None:
+    """Pros counted by (charges, refunds), those outside the limits alone, as pandas counts them."""
+    pros = pd.DataFrame(raw.expected("refund_rate", from_, to, "pro")).groupby("key")[["n", "k"]].sum()
+    rate, centre = pros["k"] / pros["n"], pros["k"].sum() / pros["n"].sum()
+    outside = (rate - centre).abs() > FUNNEL_DEVIATIONS * (centre * (1 - centre) / pros["n"]) ** 0.5
+    cells = pros[~outside].reset_index().groupby(["n", "k"])["key"].agg(["min", "size"]).reset_index()
+    theirs = {(name, pros_alike, n, k, False) for n, k, name, pros_alike in cells.itertuples(index=False)}
+    theirs |= {(row.Index, 1, row.n, row.k, True) for row in pros[outside].itertuples()}
+    rows = spread_of_pros(desk, actor, from_, to)
+    assert {tuple(row.values()) for row in rows} == theirs
+    assert sum(row["pros"] for row in rows) == len(pros)
 
 
 def test_metrics_equal_pandas_on_the_sample(

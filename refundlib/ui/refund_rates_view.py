@@ -215,8 +215,8 @@ def _pros(lens: Lens, tables: Tables) -> None:
         alt="Pros by number of charges and refund rate, within 99.8 % limits.",
     )
     quiet(
-        f"{outside:,} of {pros:,} pros lie outside 99.8 % limits: a diamond each. Those within that are alike "
-        f"share a mark, larger the more they are. Below {DRAWN_FROM} charges none is drawn."
+        f"{outside:,} of {pros:,} pros lie outside 99.8 % limits: a diamond each. Those within that are "
+        f"alike share a mark, larger the more they are. Below {DRAWN_FROM} charges none is drawn."
     )
     tables["pros outside the limits"] = figure_parts.table_of(far)
 

@@ -94,6 +94,16 @@ def test_filters_and_period_come_from_the_address(usual: Market) -> None:
     assert longer.dataframe[-1].value["n"].sum() > whole
 
 
+def test_own_days(usual: Market) -> None:
+    """Two days chosen in the calendar are the period, both included; without any it is the last four weeks."""
+    at = run("refund_rates", "mo", period="own days")
+    first, last = at.date_input[0].value
+    assert (last - first).days == 27
+    at.date_input[0].set_value((first, first)).run()
+    assert not at.error
+    assert f"{first:%b} {first.day}, {first.year} to {first:%b} {first.day} in UTC days" in said(at)
+
+
 def test_support_sees_their_own_and_not_the_rest(usual: Market) -> None:
     """Support opens deadlines and quality with their own figures; rates and payouts are refused."""
     assert "claims you decided" in said(run("sla", "dana"))

@@ -242,17 +242,18 @@ def _period(period: str, last: date) -> tuple[date, date]:
 
 def _own_days(last: date) -> tuple[date, date]:
     """The days chosen in a calendar, both included; until the second is chosen, the first alone."""
+    four_weeks = (last - timedelta(days=27), last)
     chosen: tuple[date, ...] = st.date_input(
         "Days",
-        (last - timedelta(days=27), last),
+        four_weeks,
         min_value=last - timedelta(days=DAYS_MAX - 1),
         max_value=last,
         format="YYYY-MM-DD",
         key="days",
         bind="query-params",
-        required=True,
         width=230,
     )
+    chosen = chosen or four_weeks
     return chosen[0], chosen[-1] + timedelta(days=1)
 
 

@@ -133,7 +133,7 @@ def guard(name: str, command: str) -> Visit:
     On a freshly started server a deep link can run a page without app.py: then it leads there and back.
     """
     if not st.session_state.get(_THROUGH_APP):
-        st.session_state[_WANTED] = (name, st.query_params.to_dict())
+        st.session_state[_WANTED] = (name, {each: st.query_params.get_all(each) for each in st.query_params})
         st.switch_page("app.py")
     visit = None
     with refusals():

@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -57,6 +57,17 @@ def test_from_a_mark_to_a_claim_and_exports(page: Page, served: Served, owner_de
         page.mouse.click(box["x"] + 150, box["y"] + 55)
         page.wait_for_url("**/claim?claim=*", timeout=20_000)
         expect(page.get_by_text("We advise").first).to_be_visible(timeout=20_000)
+
+
+def test_own_days_in_a_shared_address(page: Page, served: Served, owner_desk: Desk) -> None:
+    """An address with two days opens the same days for somebody who has to sign in first."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    load_demo(owner_desk, charges=3000, seed=7, as_of=now)
+    first, last = (now.date() - timedelta(days=days) for days in (60, 40))
+    page.goto(f"{served.url}/refund_rates?period=own+days&days={first}&days={last}")
+    sign_in(page, "Mo")
+    period = f"{first:%b} {first.day}, {first.year} to {last:%b} {last.day} in UTC days"
+    expect(page.get_by_text(period)).to_be_visible(timeout=20_000)
 
 
 def _take_away(page: Page, name: str) -> None:

@@ -95,7 +95,7 @@ def test_filters_and_period_come_from_the_address(usual: Market) -> None:
 
 
 def test_own_days(usual: Market) -> None:
-    """Two days chosen in the calendar are the period, both included; without any it is the last four weeks."""
+    """Days chosen in the calendar are the period, both included; at first the last four weeks are."""
     at = run("refund_rates", "mo", period="own days")
     first, last = at.date_input[0].value
     assert (last - first).days == 27

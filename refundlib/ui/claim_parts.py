@@ -21,7 +21,7 @@ _ACTIONS: Final = {
     "proposed": "approved, above the limit",
     "sent_back": "sent it back",
     "undone": "undid the approval",
-    "asked": "asked the pro",
+    "asked_pro": "asked the pro",
     "withdrawn": "withdrew it",
     "reopened": "reopened it",
 }

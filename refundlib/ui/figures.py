@@ -18,7 +18,7 @@ from refundlib.ui.text import quiet
 
 _PERIODS: Final = ("4 weeks", "12 weeks", "6 months", "12 months", "24 months", "own days")
 _COMPARED: Final = ("the period before", "a year before")
-_LABELS: Final[Mapping[str, Mapping[str, str]]] = {"reason": words.REASONS}
+_LABELS: Final[Mapping[str, Mapping[str, str]]] = {"reason": words.REASONS, "check": words.CHECKS}
 CLAIMS: Final = "claims"
 # Figures may be this old; what is changed meanwhile shows at the next look.
 CACHE_SECONDS: Final = 20

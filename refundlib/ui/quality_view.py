@@ -64,27 +64,13 @@ def _overrules(lens: Lens, tables: Tables) -> None:
     left, right = st.columns(2)
     with left:
         if lens.cut.used() <= {"reason"}:
-            frame = lens.frame(lens.rows("check_overrule", "check"))
-            tables["overruled by check"] = _by_check(lens, frame)
+            tables["overruled by check"] = figure_parts.rates(
+                lens, "check_overrule", "check", column="other", title="By the check our advice rested on"
+            )
         tables["overruled by reason"] = figure_parts.rates(lens, "overrule", "reason", title="By reason")
     with right:
         tables["overruled by agent"] = figure_parts.rates(lens, "overrule", "agent", title="By who decided")
         quiet("n decisions, k against an advice to approve or to deny; “look closely” cannot be overruled.")
-
-
-def _by_check(lens: Lens, frame: pd.DataFrame) -> pd.DataFrame:
-    frame = frame.sort_values("n", ascending=False).assign(
-        label=[words.CHECKS.get(key, key) for key in frame.sort_values("n", ascending=False)["key"]],
-        other=float("nan"),
-    )
-    st.markdown("#### By the check our advice rested on")
-    shown = frame[frame["n"] >= 10]
-    if len(shown):
-        doors = [lens.door("check_overrule", hits=True, other=key) for key in shown["key"]]
-        figure_parts.chart(
-            charts.rates(shown), "checks", {0: doors}, alt="Overruled by check, with 95 % intervals."
-        )
-    return figure_parts.table_of(frame)
 
 
 def _agreement(lens: Lens, tables: Tables) -> None:
@@ -170,7 +156,10 @@ def _rework(lens: Lens, tables: Tables) -> None:
     undone, reopened = (int(frame[deed].sum()) for deed in deeds)
     st.markdown(f"#### {undone} approvals undone, {reopened} denials reopened")
     if len(frame):
-        doors = {curve: [lens.door("rework", other=deed)] * len(frame) for curve, deed in enumerate(deeds)}
+        doors = {
+            curve: [lens.door("rework", period=key, grain=grain, other=deed) for key in frame["key"]]
+            for curve, deed in enumerate(deeds)
+        }
         figure_parts.chart(
             charts.stacked(frame, {"undone": "bad", "reopened": "main"}),
             "rework",

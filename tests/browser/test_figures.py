@@ -19,7 +19,7 @@ MARKS = {
     "refund_rates": ".scatterlayer .trace:last-child .point",
     "sla": "[class*=st-key-sla-] .barlayer .trace:first-child .point",
     "payout_reversals": "[class*=st-key-payouts-] .barlayer .trace:first-child .point",
-    "quality": "[class*=st-key-checks-] .scatterlayer .trace:first-child .point",
+    "quality": "[class*=st-key-check_overrule-] .scatterlayer .trace:first-child .point",
 }
 
 

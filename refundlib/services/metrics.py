@@ -31,7 +31,7 @@ class Metric:
     support by itself.
     """
 
-    source: str
+    sources: tuple[str, ...]
     dimensions: tuple[str, ...]
     other: str | None = None
     shared: bool = False
@@ -42,20 +42,22 @@ class Metric:
 
 
 METRICS: Final[Mapping[str, Metric]] = {
-    "refund_rate": Metric("charges", ("category", "kind", "region", "pro", *_DATES), shared=True),
-    "refund_activity": Metric("decisions", (*_CLAIM, "region", "alike", *_DATES), "alike"),
-    "time_to_decision": Metric("arrivals", (*_CLAIM, "hour", *_DATES), "hour"),
-    "raw_time_to_decision": Metric("arrivals", (*_CLAIM, "hour", *_DATES), "hour"),
-    "sla": Metric("deadlines", (*_CLAIM, "region", "arrival", *_DATES), "arrival"),
-    "payout_reversals": Metric(
-        "payouts", ("category", "reason", "kind", "pro", "outcome", *_DATES), "outcome", shared=True
+    "refund_rate": Metric(
+        ("charges", "refunds"), ("category", "kind", "region", "pro", *_DATES), shared=True
     ),
-    "payout_processor": Metric("payouts", ("processor", "reason", *_DATES), "processor", shared=True),
-    "reversal_age": Metric("payouts", ("days", "reason", *_DATES), "days", shared=True),
-    "time_to_money": Metric("payouts", ("days", "reason", *_DATES), "days", shared=True),
-    "overrule": Metric("decisions", (*_CLAIM, "region", *_DATES)),
-    "check_overrule": Metric("decisions", ("check", "reason", *_DATES), "check"),
-    "rework": Metric("rework", ("deed", "reason", "agent", *_DATES), "deed", shared=True),
+    "refund_activity": Metric(("decisions",), (*_CLAIM, "region", "alike", *_DATES), "alike"),
+    "time_to_decision": Metric(("arrivals",), (*_CLAIM, "hour", *_DATES), "hour"),
+    "raw_time_to_decision": Metric(("arrivals",), (*_CLAIM, "hour", *_DATES), "hour"),
+    "sla": Metric(("deadlines",), (*_CLAIM, "region", "arrival", *_DATES), "arrival"),
+    "payout_reversals": Metric(
+        ("payouts",), ("category", "reason", "kind", "pro", "outcome", *_DATES), "outcome", shared=True
+    ),
+    "payout_processor": Metric(("payouts",), ("processor", "reason", *_DATES), "processor", shared=True),
+    "reversal_age": Metric(("payouts",), ("days", "reason", *_DATES), "days", shared=True),
+    "time_to_money": Metric(("payouts",), ("days", "reason", *_DATES), "days", shared=True),
+    "overrule": Metric(("decisions",), (*_CLAIM, "region", *_DATES)),
+    "check_overrule": Metric(("decisions",), ("check", "reason", *_DATES), "check"),
+    "rework": Metric(("rework",), ("deed", "reason", "agent", *_DATES), "deed", shared=True),
 }
 DIMENSIONS: Final = {name: metric.dimensions for name, metric in METRICS.items()}
 
@@ -177,7 +179,7 @@ def _read(
     kept = _slice(name, columns | cut.used())
     rows: list[Row] = queries.metrics.figures(
         conn,
-        source=metric.source,
+        sources=list(metric.sources),
         metric=name,
         slice=kept,
         live_from=now.astimezone(UTC).date() if kept else from_date,

@@ -20,7 +20,7 @@ MARKS_A_PASS_MAX: Final = 5_000
 # More marks than this come from a bulk load: summing everything anew is less work.
 MARKS_FOR_REBUILD: Final = 20_000
 REBUILD_MEMORY: Final = "256MB"
-SOURCES: Final = ("charges", "decisions", "deadlines", "arrivals", "payouts", "rework")
+SOURCES: Final = ("charges", "refunds", "decisions", "deadlines", "arrivals", "payouts", "rework")
 
 Progress = Callable[[str, int, int | None], None]
 Row = dict[str, Any]
@@ -55,7 +55,9 @@ def _sum_days(conn: Connection, marks: list[Row]) -> int:
         days[mark["source"]].add(mark["day"])
     for source, marked in days.items():
         queries.rollup.forget_days(conn, source=source, days=sorted(marked))
-        queries.rollup.roll_up_days(conn, source=source, days=sorted(marked))
+        # Day by day: with the day known, its few rows are looked up by index.
+        for day in sorted(marked):
+            queries.rollup.roll_up_days(conn, source=source, from_day=day, to_day=day + timedelta(days=1))
     return sum(map(len, days.values()))
 
 
@@ -78,7 +80,7 @@ def _rebuild(conn: Connection, progress: Progress = lambda _step, _done, _total:
     from_day, to_day = span["first"].replace(day=1), _next_month(span["last"])
     for number, source in enumerate(SOURCES):
         progress("summing", number, len(SOURCES) + 1)
-        queries.rollup.rebuild_days(conn, source=source, from_day=from_day, to_day=to_day)
+        queries.rollup.roll_up_days(conn, source=source, from_day=from_day, to_day=to_day)
     queries.rollup.rebuild_pros(conn, from_day=from_day, to_day=to_day)
     progress("summing", len(SOURCES) + 1, len(SOURCES) + 1)
     days: int = (span["last"] - span["first"]).days + 1

@@ -5,7 +5,7 @@ WITH kept AS (
     WHERE NOT EXISTS (SELECT FROM refunds.rollup_marks m WHERE m.source = d.source AND m.day = d.day)
 ), due AS (
     SELECT d.*
-    FROM unnest(ARRAY['charges', 'decisions', 'deadlines', 'arrivals', 'payouts', 'rework']) AS s (source)
+    FROM unnest(ARRAY['charges', 'refunds', 'decisions', 'deadlines', 'arrivals', 'payouts', 'rework']) AS s (source)
     CROSS JOIN LATERAL refunds.roll_up(s.source, '0001-01-01', '9999-01-01') AS d
     WHERE NOT EXISTS (SELECT FROM refunds.rollup_marks m WHERE m.source = d.source AND m.day = d.day)
 ), kept_pros AS (

@@ -40,6 +40,11 @@ SELECT 'charges', refunds.utc_day(c.charged_at), c.pro_id
 FROM changed
 JOIN marketplace.charges c USING (lead_id)
 UNION
+SELECT 'refunds', refunds.utc_day(r.charged_at), r.pro_id
+FROM changed
+JOIN refunds.reports r USING (lead_id)
+WHERE r.state = 'approved'
+UNION
 SELECT 'decisions', refunds.utc_day(d.decided_at), NULL
 FROM changed
 JOIN refunds.reports r USING (lead_id)

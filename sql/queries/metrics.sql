@@ -1,12 +1,12 @@
--- name: figures(source, metric, slice, live_from, from_day, to_day, now, by, by_two, category, reason, kind, region, pro, agent, other)
+-- name: figures(sources, metric, slice, live_from, from_day, to_day, now, by, by_two, category, reason, kind, region, pro, agent, other)
 -- The figures of a metric over UTC days (to_day exclusive), by up to two dimensions; a filter that is NULL does not
 -- filter. Days before live_from come from the daily sums of a slice that has every dimension asked for; days since
 -- then, days with a change that is not summed yet, and what is pending come from the facts themselves. slice NULL
 -- reads nothing from the sums: then live_from is from_day.
 WITH fresh AS (
-    SELECT DISTINCT m.day
+    SELECT DISTINCT m.source, m.day
     FROM refunds.rollup_marks m
-    WHERE m.source = :source AND m.day >= :from_day AND m.day < least(:to_day, :live_from)
+    WHERE m.source = ANY(:sources) AND m.day >= :from_day AND m.day < least(:to_day, :live_from)
 ), rolled AS (
     SELECT r.day, r.category, r.reason, r.kind, r.region, '' AS pro_id, r.agent, r.other, r.currency,
         r.n, r.k, 0 AS pending, r.amount_n, r.amount_k
@@ -16,7 +16,7 @@ WITH fresh AS (
         AND r.slice = :slice
         AND r.day >= :from_day
         AND r.day < least(:to_day, :live_from)
-        AND NOT EXISTS (SELECT FROM fresh f WHERE f.day = r.day)
+        AND NOT EXISTS (SELECT FROM fresh f WHERE f.source = r.source AND f.day = r.day)
 ), facts AS (
     SELECT f.*
     FROM refunds.facts f
@@ -32,7 +32,8 @@ WITH fresh AS (
         SELECT *
         FROM refunds.facts
         WHERE
-            metric = :metric
+            source = d.source
+            AND metric = :metric
             AND NOT pending
             AND at >= CAST(d.day AS timestamp) AT TIME ZONE 'UTC'
             AND at < CAST(d.day + 1 AS timestamp) AT TIME ZONE 'UTC'
@@ -49,7 +50,7 @@ WITH fresh AS (
     SELECT
         refunds.utc_day(f.at) AS day, f.category, f.reason, f.kind, f.region, f.pro_id, f.agent,
         CASE WHEN f.clock_from IS NULL THEN f.other ELSE refunds.hours_since(f.clock_from, :now) END AS other,
-        f.currency, 1 AS n, CAST(f.hit OR coalesce(f.due_at < :now, false) AS integer) AS k,
+        f.currency, f.n, CAST(f.hit OR coalesce(f.due_at < :now, false) AS integer) AS k,
         CAST(f.pending AND NOT coalesce(f.due_at < :now, false) AS integer) AS pending, f.amount AS amount_n,
         CASE WHEN f.due_at < :now THEN f.amount ELSE f.hit_amount END AS amount_k
     FROM facts f
@@ -112,11 +113,12 @@ GROUP BY m.n, m.k, m.outside, CASE WHEN m.outside THEN m.pro_id END
 ORDER BY m.n DESC, m.k DESC, pro_id;
 
 -- name: cases(metric, from_day, to_day, now, hits, category, reason, kind, region, pro, agent, other, after_at, after_id, limit)
--- The things a figure counts, newest first, a page at a time. hits: only the k of them.
+-- The things a figure counts, newest first, a page at a time. hits: only the k of them. A charge says itself whether it
+-- was refunded.
 SELECT
     f.at,
     f.case_id,
-    f.report_id,
+    coalesce(f.report_id, a.report_id) AS report_id,
     f.category,
     f.reason,
     f.kind,
@@ -126,8 +128,8 @@ SELECT
     f.agent,
     f.currency,
     f.amount,
-    f.hit OR coalesce(f.due_at < :now, false) AS hit,
-    CASE WHEN f.due_at < :now THEN f.amount ELSE f.hit_amount END AS hit_amount,
+    f.hit OR a.report_id IS NOT NULL OR coalesce(f.due_at < :now, false) AS hit,
+    CASE WHEN f.due_at < :now THEN f.amount ELSE coalesce(a.refunded_amount, f.hit_amount) END AS hit_amount,
     r.state,
     r.reason AS report_reason,
     coalesce(r.lead_id, c.lead_id) AS lead_id
@@ -138,7 +140,7 @@ FROM (
         metric = :metric
         AND at >= CAST(:from_day AS timestamp) AT TIME ZONE 'UTC'
         AND at < CAST(:to_day AS timestamp) AT TIME ZONE 'UTC'
-        AND (NOT :hits OR hit OR due_at < :now)
+        AND CASE WHEN :hits THEN hit OR coalesce(due_at < :now, false) ELSE n = 1 END
         AND (CAST(:category AS text) IS NULL OR category = :category)
         AND (CAST(:reason AS text) IS NULL OR reason = :reason)
         AND (CAST(:kind AS text) IS NULL OR kind = :kind)
@@ -154,8 +156,9 @@ FROM (
     LIMIT :limit
 ) AS f
 LEFT JOIN marketplace.pros p ON p.pro_id = f.pro_id
-LEFT JOIN refunds.reports r ON r.report_id = f.report_id
 LEFT JOIN marketplace.charges c ON f.metric = 'refund_rate' AND c.charge_id = f.case_id
+LEFT JOIN refunds.reports a ON a.charge_id = c.charge_id AND a.state = 'approved'
+LEFT JOIN refunds.reports r ON r.report_id = coalesce(f.report_id, a.report_id)
 ORDER BY f.at DESC, f.case_id DESC;
 
 -- name: undecided(now, tonight)^

@@ -26,12 +26,11 @@ RETURNING source, day, pro_id;
 DELETE FROM refunds.rollup_days
 WHERE source = :source AND day = ANY(:days);
 
--- name: roll_up_days(source, days)!
+-- name: roll_up_days(source, from_day, to_day)!
 -- Days summed anew from the rows.
 INSERT INTO refunds.rollup_days
-SELECT r.*
-FROM unnest(CAST(:days AS date [])) AS d (day)
-CROSS JOIN LATERAL refunds.roll_up(:source, d.day, d.day + 1) AS r;
+SELECT *
+FROM refunds.roll_up(:source, :from_day, :to_day);
 
 -- name: forget_pros(months, pro_ids)!
 DELETE FROM refunds.rollup_pros p
@@ -69,11 +68,6 @@ SELECT
         (SELECT max(c.submitted_at) FROM refunds.card_refunds c),
         (SELECT max(a.at) FROM refunds.audit a WHERE a.action IN ('undone', 'reopened'))
     )) AS last;
-
--- name: rebuild_days(source, from_day, to_day)!
-INSERT INTO refunds.rollup_days
-SELECT *
-FROM refunds.roll_up(:source, :from_day, :to_day);
 
 -- name: rebuild_pros(from_day, to_day)!
 INSERT INTO refunds.rollup_pros

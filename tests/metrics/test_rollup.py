@@ -1,7 +1,9 @@
 """The daily sums never miss a change, whoever commits when."""
 
+import shutil
 import threading
 from datetime import timedelta
+from pathlib import Path
 
 import psycopg
 
@@ -10,8 +12,9 @@ from refundlib.services import rollup
 from refundlib.services.checking import check
 from refundlib.services.decisions import decide
 from refundlib.services.desk import Desk
+from refundlib.services.importing import import_folder
 from refundlib.services.metrics import figures
-from tests.conftest import Clock, maintenance
+from tests.conftest import DATA, Clock, maintenance
 from tests.market import Market
 
 People = dict[str, Person]
@@ -120,3 +123,16 @@ def test_check_finds_a_wrong_sum(market: Market, desk: Desk, people: People) -> 
     assert [each["id"] for each in broken] == ["rollups"]
     assert rollup.rebuild(desk) > 0
     assert check(desk)["ok"]
+
+
+def test_leads_that_change_are_summed_anew(owner_desk: Desk, tmp_path: Path) -> None:
+    """Leads imported again with another category: their charges, refunds and decisions move with them."""
+    folder = shutil.copytree(DATA / "sample", tmp_path / "sample")
+    import_folder(owner_desk, folder)
+    rollup.rebuild(owner_desk)
+    leads = folder / "leads.csv"
+    leads.write_text(leads.read_text().replace(",plumbing,", ",moving,"))
+    import_folder(owner_desk, folder)
+    while rollup.catch_up(owner_desk).is_anything:
+        pass
+    assert check(owner_desk)["ok"]

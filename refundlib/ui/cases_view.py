@@ -8,27 +8,29 @@ import streamlit as st
 
 from refundlib.domain.errors import BadFigure
 from refundlib.domain.money import format_money
-from refundlib.services.metrics import METRICS, Cut, cases
+from refundlib.services.metrics import METRICS, Cut, cases, figures
 from refundlib.ui import figure_parts, words
 from refundlib.ui.export import csv_of
 from refundlib.ui.figures import label, label_of
 from refundlib.ui.shell import Visit, refusals
 from refundlib.ui.text import quiet
 
+# What all are called, those that count, the moment, and what the amount that counts is called.
 _TITLES: Final = {
-    "refund_rate": ("Charges", "Charges that were refunded", "Charged"),
-    "refund_activity": ("Decisions", "Approvals", "Decided"),
-    "overrule": ("Decisions", "Decisions against our advice", "Decided"),
-    "check_overrule": ("Decisions by the check behind our advice", "Decisions against the check", "Decided"),
-    "sla": ("Reports by deadline", "Reports that were late", "Deadline"),
-    "time_to_decision": ("Reports", "Reports decided", "Reported"),
-    "raw_time_to_decision": ("Reports", "Reports decided", "Reported"),
-    "payout_reversals": ("Card refunds", "Card refunds that came back", "Submitted"),
-    "payout_processor": ("Card refunds", "Card refunds that came back", "Submitted"),
-    "reversal_age": ("Card refunds that came back", "Card refunds that came back", "Submitted"),
-    "time_to_money": ("Card refunds that arrived", "Card refunds that arrived", "Submitted"),
-    "rework": ("Undone and reopened", "Undone and reopened", "When"),
+    "refund_rate": ("charges", "charges that were refunded", "Charged", "Refunded"),
+    "refund_activity": ("decisions", "approvals", "Decided", "Refunded"),
+    "overrule": ("decisions", "decisions against our advice", "Decided", None),
+    "check_overrule": ("decisions by the check behind our advice", "decisions against it", "Decided", None),
+    "sla": ("reports by deadline", "reports that were late", "Deadline", None),
+    "time_to_decision": ("reports", "reports decided", "Reported", None),
+    "raw_time_to_decision": ("reports", "reports decided", "Reported", None),
+    "payout_reversals": ("card refunds", "card refunds that came back", "Submitted", "Came back"),
+    "payout_processor": ("card refunds", "card refunds that came back", "Submitted", "Came back"),
+    "reversal_age": ("card refunds that came back", "card refunds that came back", "Submitted", "Came back"),
+    "time_to_money": ("card refunds that arrived", "card refunds that arrived", "Submitted", None),
+    "rework": ("undone and reopened", "undone and reopened", "When", None),
 }
+NOTHING: Final = "–"
 _CUTS: Final = ("category", "reason", "kind", "region", "pro", "agent", "other")
 
 
@@ -45,7 +47,8 @@ def show(visit: Visit) -> None:
         rows, following = cases(
             visit.desk, visit.person, metric, from_day, to_day, cut, hits=hits, after=params.get("after")
         )
-        _head(metric, from_day, to_day, cut, hits=hits)
+        counted = figures(visit.desk, visit.person, metric, from_day, to_day, cut=cut)
+        _head(metric, from_day, to_day, cut, counted, hits=hits)
         _list(visit, metric, rows)
         _turn(params, following)
 
@@ -59,9 +62,14 @@ def _day(params: dict[str, str], name: str) -> date:
         ) from None
 
 
-def _head(metric: str, from_day: date, to_day: date, cut: Cut, *, hits: bool) -> None:
-    everything, only, _ = _TITLES[metric]
-    st.markdown(f"### {only if hits else everything}")
+def _head(
+    metric: str, from_day: date, to_day: date, cut: Cut, counted: list[dict[str, Any]], *, hits: bool
+) -> None:
+    everything, only, *_ = _TITLES[metric]
+    count, amount = ("k", "amount_k") if hits else ("n", "amount_n")
+    sums = [words.money(row[amount], row["currency"]) for row in counted if row[count]]
+    title = f"{sum(row[count] for row in counted):,} {only if hits else everything}"
+    st.markdown(f"### {', '.join([title, *sums])}")
     own = METRICS[metric].other
     parts = [f"from {from_day} up to {to_day} (UTC days, the last not included)"]
     for name in sorted(cut.used()):
@@ -75,6 +83,7 @@ def _list(visit: Visit, metric: str, rows: list[dict[str, Any]]) -> None:
         st.info("Nothing is counted here.", icon=":material/search_off:")
         return
     frame = pd.DataFrame([_cells(visit, metric, row) for row in rows])
+    frame = frame.loc[:, (frame != NOTHING).any()]
     if (at := figure_parts.chosen_row(frame, "cases", rows_shown=18)) is not None:
         row = rows[at]
         if row["report_id"]:
@@ -93,17 +102,18 @@ def _list(visit: Visit, metric: str, rows: list[dict[str, Any]]) -> None:
 
 
 def _cells(visit: Visit, metric: str, row: dict[str, Any]) -> dict[str, str]:
-    state = words.STATES[row["state"]] if row["state"] else "not reported"
+    _, _, moment, part = _TITLES[metric]
+    counted = format_money(row["hit_amount"], row["currency"]) if row["hit"] else NOTHING
     return {
-        _TITLES[metric][2]: words.moment(row["at"], visit.person),
-        "Report": row["report_id"] or "–",
+        moment: words.moment(row["at"], visit.person),
+        "Report": row["report_id"] or NOTHING,
         "Pro": row["pro_name"],
         "Category": row["category"],
-        "Reason": words.REASONS.get(row["report_reason"], "–"),
+        "Reason": words.REASONS.get(row["report_reason"], NOTHING),
         "Amount": format_money(row["amount"], row["currency"]),
-        "Of it": format_money(row["hit_amount"], row["currency"]),
-        "Who": row["agent"] or "–",
-        "Now": state,
+        **({part: counted} if part else {}),
+        "Who": row["agent"] or NOTHING,
+        "Now": words.STATES[row["state"]] if row["state"] else "not reported",
     }
 
 

@@ -127,7 +127,7 @@ SELECT
     coalesce(p.name, f.pro_id) AS pro_name,
     f.agent,
     f.currency,
-    f.amount,
+    coalesce(c.amount, f.amount) AS amount,
     f.hit OR a.report_id IS NOT NULL OR coalesce(f.due_at < :now, false) AS hit,
     CASE WHEN f.due_at < :now THEN f.amount ELSE coalesce(a.refunded_amount, f.hit_amount) END AS hit_amount,
     r.state,

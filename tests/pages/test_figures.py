@@ -133,7 +133,7 @@ def test_cases_behind_a_figure(usual: Market, desk: Desk, people: People) -> Non
     }
     at = run("cases", "mo", **shown)
     assert len(at.dataframe[0].value) == row["k"]
-    assert "Approvals" in said(at)
+    assert f"### {row['k']} approvals" in said(at)
 
 
 @pytest.mark.parametrize(

@@ -75,8 +75,8 @@ def _rebuild(conn: Connection, progress: Progress = lambda _step, _done, _total:
     span = queries.rollup.span(conn)
     if span["first"] is None:
         return 0
-    # Whole, not in parts: joining all charges with their leads once is less work than by month. And in the order
-    # in which the rows lie: millions of look-ups by index take many times as long.
+    # Whole, not in parts: joining all charges with their leads once is less work than by month. And in the
+    # order in which the rows lie: millions of look-ups by index take many times as long.
     conn.execute(text(f"SET LOCAL work_mem = '{REBUILD_MEMORY}'"))
     conn.execute(text("SET LOCAL random_page_cost = 10"))
     from_day, to_day = span["first"].replace(day=1), _next_month(span["last"])

@@ -37,6 +37,7 @@ WITH fresh AS (
             AND NOT pending
             AND at >= CAST(d.day AS timestamp) AT TIME ZONE 'UTC'
             AND at < CAST(d.day + 1 AS timestamp) AT TIME ZONE 'UTC'
+        OFFSET 0 -- looked up for each day; joined to the days, all facts would be read first
     ) AS f
     UNION ALL
     SELECT f.*

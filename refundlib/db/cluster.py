@@ -48,6 +48,7 @@ _SERVER_SETTINGS: Final = {
     "synchronous_commit": "on",
     "full_page_writes": "on",
     "shared_buffers": "512MB",
+    "work_mem": "16MB",
     "max_wal_size": "2GB",  # a bulk load does not wait for a checkpoint every few seconds
     "random_page_cost": "1.1",  # no disk with heads: an index is worth its pages
     "max_connections": "100",

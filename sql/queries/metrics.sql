@@ -89,8 +89,11 @@ GROUP BY 1, 2, 3
 ORDER BY 1, 2, 3;
 
 -- name: by_pro(from_day, to_day)
-SELECT p.pro_id AS key, 'all' AS key_two, p.currency, p.n, p.k, 0 AS pending, p.amount_n, p.amount_k
+SELECT
+    p.pro_id AS key, 'all' AS key_two, p.currency, sum(p.n)::bigint AS n, sum(p.k)::bigint AS k, 0 AS pending,
+    sum(p.amount_n)::bigint AS amount_n, sum(p.amount_k)::bigint AS amount_k
 FROM refunds.charges_by_pro(:from_day, :to_day) AS p
+GROUP BY p.pro_id, p.currency
 ORDER BY p.pro_id, p.currency;
 
 -- name: spread_of_pros(from_day, to_day, deviations)

@@ -42,7 +42,7 @@ WHERE p.month = m.month AND p.pro_id = m.pro_id;
 INSERT INTO refunds.rollup_pros
 SELECT r.*
 FROM unnest(CAST(:months AS date []), CAST(:pro_ids AS text [])) AS m (month, pro_id)
-CROSS JOIN LATERAL refunds.roll_up_pros(m.month, CAST(m.month + interval '1 month' AS date), m.pro_id) AS r;
+CROSS JOIN LATERAL refunds.roll_up_pro(m.pro_id, m.month, CAST(m.month + interval '1 month' AS date)) AS r;
 
 -- name: forget_all()!
 -- Everything, before a rebuild: the sums and the marks, which the rebuild makes good.
@@ -70,6 +70,8 @@ SELECT
     )) AS last;
 
 -- name: rebuild_pros(from_day, to_day)!
+-- In the order in which months are read.
 INSERT INTO refunds.rollup_pros
 SELECT *
-FROM refunds.roll_up_pros(:from_day, :to_day, NULL);
+FROM refunds.roll_up_pros(:from_day, :to_day, NULL) AS r
+ORDER BY r.month, r.pro_id;

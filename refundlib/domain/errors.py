@@ -87,3 +87,19 @@ class MailDelayed(Refusal):
     def __init__(self, message: str, *, server_down: bool = False) -> None:
         super().__init__(message)
         self.server_down = server_down
+
+
+class ProcessorRefused(Refusal):
+    """The card processor will never make this payout; the message says why. code: its own word for it."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class ProcessorSilent(Refusal):
+    """The card processor gave no usable answer: it may have acted, and is asked before a retry."""
+
+
+class ForgedEvent(Refusal):
+    """A message that claims to come from the card processor, and does not."""

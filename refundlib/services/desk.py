@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine
 from refundlib.db.engine import translated
 from refundlib.domain.eligibility import Gazetteer, PhoneBook
 from refundlib.domain.letter import Letter as Letter
+from refundlib.domain.payout import PayoutNews, PayoutOrder
 from refundlib.domain.people import RULES, Person, authorize
 
 P = ParamSpec("P")
@@ -34,6 +35,23 @@ class Mailer(Protocol):
 
     def send(self, message_id: str, to_name: str, to_address: str, letter: Letter) -> None:
         """Returns once the server accepted the mail; raises mail errors otherwise."""
+
+
+class Processor(Protocol):
+    """The card processor."""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is a processor at all."""
+
+    def submit(self, order: PayoutOrder) -> PayoutNews:
+        """Asks for a payout; the same order again makes no second one. Raises ProcessorRefused, -Silent."""
+
+    def look_up(self, order: PayoutOrder, processor_ref: str | None = None) -> PayoutNews | None:
+        """What the processor has of an order, None when nothing. Raises ProcessorSilent."""
+
+    def read_event(self, body: bytes, signature: str) -> PayoutNews | None:
+        """What a webhook says, None when it is of something else. Raises ForgedEvent."""
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,11 @@ from refundlib.db.regions import fill_zip_regions
 from refundlib.domain.policy import Policy
 from refundlib.mail.letters import TemplateLetters
 from refundlib.mail.smtp import mailer
+from refundlib.payments.null import NullProcessor
+from refundlib.payments.stripe import StripeProcessor
 from refundlib.reference.phones import PhoneNumbers
 from refundlib.reference.zips import ZipTable
-from refundlib.services.desk import Desk
+from refundlib.services.desk import Desk, Processor
 from refundlib.services.evaluate import Judge, judge
 
 
@@ -43,6 +45,17 @@ def open_desk(
         phone_book=PhoneNumbers(),
         letters=TemplateLetters(),
         mailer=mailer(chosen.smtp_url, chosen.mail_from),
+        processor=_processor(chosen),
+    )
+
+
+def _processor(chosen: Settings) -> Processor:
+    if chosen.stripe_key is None:
+        return NullProcessor()
+    return StripeProcessor(
+        chosen.stripe_key.get_secret_value(),
+        chosen.stripe_webhook_secret.get_secret_value(),
+        chosen.stripe_url,
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import platformdirs
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -33,7 +33,7 @@ def default_home() -> Path:
 
 
 class Settings(BaseSettings):
-    """What the environment says. Unset: an embedded database, port 8501, no mail server."""
+    """What the environment says. Unset: an embedded database, port 8501, no mail server, no processor."""
 
     model_config = SettingsConfigDict(
         env_prefix="REFUNDS_", env_ignore_empty=True, frozen=True, extra="ignore"
@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     port: int = Field(default=8501, ge=1, le=65535)
     database_url: str | None = None
     smtp_url: str | None = None
+    stripe_key: SecretStr | None = None
+    stripe_webhook_secret: SecretStr = SecretStr("")
+    stripe_url: str | None = None
     mail_from: str = "refunds@refund-desk.example"
     demo: bool | None = None
     demo_charges: int = Field(default=20_000, ge=0, le=10_000_000)

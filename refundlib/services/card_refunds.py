@@ -5,7 +5,7 @@ Lock order: report, balance, payout.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -31,6 +31,22 @@ _FOLLOWS: Final = {
     "failed": {"submitted", "unknown", "pending"},
     "reversed": {"succeeded"},
 }
+# Longer than the processor's adapter waits: a request still under way is not looked up yet.
+SILENT_MINUTES: Final = 2
+PENDING_HOURS: Final = 1
+# A processor can still return money after success; it is asked for so long (DOMAIN, States).
+SUCCEEDED_DAYS_WATCHED: Final = 35
+
+
+def next_look(state: str, settled_at: datetime | None, now: datetime) -> datetime | None:
+    """When the processor is asked again about a payout; None when nothing can change any more."""
+    if state in ("submitted", "unknown"):
+        return now + timedelta(minutes=SILENT_MINUTES)
+    if state == "pending":
+        return now + timedelta(hours=PENDING_HOURS)
+    if state == "succeeded" and settled_at and now < settled_at + timedelta(days=SUCCEEDED_DAYS_WATCHED):
+        return now + timedelta(days=1)
+    return None
 
 
 @dataclass(frozen=True)
@@ -120,8 +136,11 @@ def _request(
 
 
 @command("submit_card_refund")
-def mark_submitted(desk: Desk, actor: Person, payout_id: str, processor_ref: str | None = None) -> None:
-    """The payout went to the processor; the pro is told it was sent. Raises NotFound, WrongState."""
+def mark_submitted(desk: Desk, actor: Person, payout_id: str, processor_ref: str | None = None) -> bool:
+    """The payout goes to the processor; the pro is told it was sent. Whether it had not gone before.
+
+    Raises NotFound, WrongState.
+    """
     with desk.transaction() as conn:
         change = _Change.open(conn, desk, actor, payout_id, "submitted")
         if change.is_news:
@@ -130,6 +149,7 @@ def mark_submitted(desk: Desk, actor: Person, payout_id: str, processor_ref: str
                 conn, card_refund_id=change.owner["card_refund_id"], at=change.now
             )
             change.mail("card_refund_sent", {})
+        return change.is_news
 
 
 @command("decline_card_refund")
@@ -255,6 +275,7 @@ class _Change:
             settled_at=settled_at,
             reversed_at=reversed_at,
             failure_reason=failure_reason,
+            look_at=next_look(self.state, settled_at, self.now),
         )
         audit.record(
             self.conn,

@@ -64,6 +64,7 @@ class Desk:
     phone_book: PhoneBook
     letters: Letters
     mailer: Mailer
+    processor: Processor
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

@@ -50,11 +50,12 @@ FROM refunds.payouts
 WHERE payout_id = :payout_id
 FOR UPDATE;
 
--- name: set_payout(payout_id, state, processor_ref, settled_at, reversed_at, failure_reason)!
--- A payout's new state and what came with it; what is not given stays.
+-- name: set_payout(payout_id, state, processor_ref, settled_at, reversed_at, failure_reason, look_at)!
+-- A payout's new state, when it is looked at again, and what came with it; what is not given stays.
 UPDATE refunds.payouts
 SET
     state = :state,
+    look_at = :look_at,
     processor_ref = coalesce(CAST(:processor_ref AS text), processor_ref),
     settled_at = coalesce(CAST(:settled_at AS timestamptz), settled_at),
     reversed_at = coalesce(CAST(:reversed_at AS timestamptz), reversed_at),
@@ -72,3 +73,48 @@ WHERE card_refund_id = :card_refund_id;
 UPDATE refunds.lots
 SET card_until = greatest(card_until, :card_until)
 WHERE lot_id = :lot_id;
+
+-- name: order_of(payout_id)^
+-- What the processor is asked for.
+SELECT
+    p.payout_id,
+    p.card_refund_id,
+    c.report_id,
+    m.processor_ref AS payment_ref,
+    p.amount AS amount_minor,
+    p.currency,
+    p.state,
+    p.processor_ref,
+    p.settled_at
+FROM refunds.payouts p
+JOIN refunds.card_refunds c USING (card_refund_id)
+JOIN marketplace.payments m ON m.payment_id = p.payment_id
+WHERE p.payout_id = :payout_id;
+
+-- name: of_processor(payout_id, processor_ref)$
+-- The payout a processor's news is of: by our id, else by its own.
+SELECT p.payout_id
+FROM refunds.payouts p
+WHERE p.payout_id = :payout_id OR p.processor_ref = :processor_ref
+ORDER BY p.payout_id = :payout_id DESC
+LIMIT 1;
+
+-- name: claim_look(now, lease_until)$
+-- A payout whose look is due, put off meanwhile, so that nobody else takes it.
+UPDATE refunds.payouts
+SET look_at = :lease_until
+WHERE payout_id = (
+    SELECT payout_id
+    FROM refunds.payouts
+    WHERE look_at <= :now
+    ORDER BY look_at
+    LIMIT 1
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING payout_id;
+
+-- name: set_look(payout_id, look_at)!
+-- When the processor is asked again.
+UPDATE refunds.payouts
+SET look_at = :look_at
+WHERE payout_id = :payout_id;

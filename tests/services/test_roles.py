@@ -29,7 +29,7 @@ def test_roles_without_the_right_are_refused(use_case: str, role: str, desk_with
 @pytest.fixture
 def desk_without_database() -> Desk:
     """A desk whose every part fails when touched: a refusal must come first."""
-    return Desk(*[None] * 6)  # type: ignore[arg-type]
+    return Desk(*[None] * 7)  # type: ignore[arg-type]
 
 
 def test_admin_never_touches_money() -> None:

@@ -137,7 +137,7 @@ def _request(
 
 @command("submit_card_refund")
 def mark_submitted(desk: Desk, actor: Person, payout_id: str, processor_ref: str | None = None) -> bool:
-    """The payout goes to the processor; the pro is told it was sent. Whether it had not gone before.
+    """The payout goes to the processor, which has not taken it yet. Whether it had not gone before.
 
     Raises NotFound, WrongState.
     """
@@ -148,7 +148,6 @@ def mark_submitted(desk: Desk, actor: Person, payout_id: str, processor_ref: str
             queries.card_refunds.set_submitted(
                 conn, card_refund_id=change.owner["card_refund_id"], at=change.now
             )
-            change.mail("card_refund_sent", {})
         return change.is_news
 
 
@@ -171,6 +170,7 @@ def record_outcome(
 ) -> None:
     """What the processor says of a payout: unknown, pending, succeeded, failed or reversed, at its time.
 
+    The pro is told that it was sent once the processor has taken it, and not before.
     Safe to repeat. Raises NotFound, WrongState for a step that cannot follow.
     """
     if state in ("failed", "reversed"):
@@ -181,6 +181,8 @@ def record_outcome(
         if not change.is_news:
             return
         change.apply(processor_ref=processor_ref, settled_at=at if state == "succeeded" else None)
+        if change.was_on_its_way and state != "unknown":
+            change.mail("card_refund_sent", {})
         if state == "succeeded":
             change.post(change.account.succeed_payout(payout_id, change.payout["amount"], at))
 
@@ -211,7 +213,9 @@ def _return(
         if state != "declined":
             until = _right_until(conn, change.account, lot_id, at)
             queries.card_refunds.extend_right(conn, lot_id=lot_id, card_until=until)
-            change.mail("card_refund_returned", {"failure_reason": reason, "card_until": until})
+            was_sent = bool(processor_ref or change.payout["processor_ref"])
+            told = {"failure_reason": reason, "card_until": until, "was_sent": was_sent}
+            change.mail("card_refund_returned", told)
 
 
 def _right_until(conn: Connection, account: Account, lot_id: str, at: datetime) -> datetime:
@@ -249,6 +253,11 @@ class _Change:
     def is_news(self) -> bool:
         """Whether the payout is not in that state already."""
         return bool(self.payout["state"] != self.state)
+
+    @property
+    def was_on_its_way(self) -> bool:
+        """Whether the processor had not said yet that it took it."""
+        return self.payout["state"] in ("submitted", "unknown")
 
     def _demand_possible(self) -> None:
         if self.is_news and self.payout["state"] not in _FOLLOWS.get(self.state, set()):

@@ -1,5 +1,5 @@
 -- A standing approval has one refund that was not undone, an audit row and a mail; a denial an audit row and a
--- mail; a card refund that was sent or came back a mail.
+-- mail; a card refund that the processor took, or that came back, a mail.
 WITH standing AS (
     SELECT r.report_id, r.state, r.refunded_amount, d.decision_id, d.decision
     FROM refunds.reports r
@@ -71,7 +71,7 @@ FROM refunds.payouts p
 JOIN refunds.card_refunds c USING (card_refund_id)
 CROSS JOIN LATERAL (
     VALUES
-    ('was sent without a mail', 'card_refund_sent', p.state NOT IN ('requested', 'declined')),
+    ('was sent without a mail', 'card_refund_sent', p.state IN ('pending', 'succeeded', 'reversed')),
     ('came back without a mail', 'card_refund_returned', p.state IN ('failed', 'reversed'))
 ) AS k (problem, kind, is_due)
 WHERE

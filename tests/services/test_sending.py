@@ -67,6 +67,14 @@ def state(market: Market) -> str:
     return str(market.one("SELECT state FROM refunds.payouts"))
 
 
+def mails(market: Market) -> list[str]:
+    """What the pro was told of the card refund."""
+    told = market.one(
+        "SELECT coalesce(array_agg(kind ORDER BY mail_id), '{}') FROM refunds.outbox WHERE kind LIKE 'card%'"
+    )
+    return list(told)
+
+
 def later(clock: Clock, desk: Desk, by: timedelta) -> None:
     """Time goes by, and the worker looks."""
     clock.advance(by)
@@ -90,8 +98,10 @@ def test_silence_is_looked_up_before_it_is_sent_again(
     """Without an answer the payout is unknown; the worker asks, sends if there is none, and there is one."""
     server.faults.append(fault)
     assert send(desk, people["fin"], payout) == "unknown"
+    assert mails(market) == []
     later(clock, desk, timedelta(minutes=3))
     assert state(market) == "succeeded"
+    assert mails(market) == ["card_refund_sent"]
     assert len(server.refunds) == 1
     assert check(desk)["ok"]
 
@@ -126,6 +136,10 @@ def test_a_refusal_returns_the_money(
     server.faults.append("disputed")
     assert send(desk, people["fin"], payout) == "failed"
     assert "disputed" in market.one("SELECT failure_reason FROM refunds.payouts")
+    assert mails(market) == ["card_refund_returned"]
+    letter = market.one("SELECT body FROM refunds.outbox WHERE kind = 'card_refund_returned'")
+    assert "could not be sent to your card" in letter
+    assert "Stripe" not in letter
     assert market.balance("pro-a") == 2500
     assert check(desk)["ok"]
 

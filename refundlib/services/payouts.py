@@ -43,7 +43,7 @@ def send(desk: Desk, actor: Person, payout_id: str) -> str:
 def look_after(desk: Desk, limit: int = LOOKS_A_PASS_MAX) -> Work:
     """Asks the processor about the payouts whose look is due; counts of changed, same and silent.
 
-    Any number of workers may run it at once.
+    Any number of workers may run it at once. When the processor does not answer the pass ends.
     """
     counts = {"changed": 0, "same": 0, "silent": 0}
     if not desk.processor.is_set:
@@ -56,7 +56,10 @@ def look_after(desk: Desk, limit: int = LOOKS_A_PASS_MAX) -> Work:
             )
         if payout_id is None:
             return Work(counts)
-        counts[_look(desk, payout_id)] += 1
+        found = _look(desk, payout_id)
+        counts[found] += 1
+        if found == "silent":  # neither will it answer for the others, and each would be waited for
+            return Work(counts)
     return Work(counts, more=True)
 
 
@@ -82,8 +85,10 @@ def _look(desk: Desk, payout_id: str) -> str:
     order, row = _order(desk, payout_id)
     try:
         news = desk.processor.look_up(order, row["processor_ref"])
-    except (ProcessorSilent, ProcessorRefused):
+    except ProcessorSilent:
         return _look_again(desk, row, "silent")
+    except ProcessorRefused:  # it knows neither the payout nor the payment
+        news = None
     if news is not None and _record(desk, row, news):
         return "changed"
     if news is None and row["state"] in ("submitted", "unknown"):

@@ -14,7 +14,7 @@ from refundlib.services.card_refunds import request
 from refundlib.services.checking import check
 from refundlib.services.decisions import decide
 from refundlib.services.desk import Desk, Processor
-from refundlib.services.sending import hear, look_after, send
+from refundlib.services.payouts import hear, look_after, send
 from tests.conftest import Clock
 from tests.market import Market
 from tests.stripe_server import KEY, SECRET, StripeServer, stripe_server
@@ -126,6 +126,19 @@ def test_a_process_that_dies_leaves_one_refund(
     later(clock, desk, timedelta(minutes=3))
     assert state(market) == "succeeded"
     assert len(server.refunds) == 1
+    assert check(desk)["ok"]
+
+
+def test_a_payment_the_processor_does_not_know(
+    desk: Desk, people: People, payout: str, market: Market, server: StripeServer, clock: Clock
+) -> None:
+    """Silence first, then the processor knows no such payment: the money is back on the balance."""
+    server.faults.append("stall_before")
+    server.charges.clear()
+    assert send(desk, people["fin"], payout) == "unknown"
+    later(clock, desk, timedelta(minutes=3))
+    assert state(market) == "failed"
+    assert market.balance("pro-a") == 2500
     assert check(desk)["ok"]
 
 

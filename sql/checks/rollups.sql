@@ -17,7 +17,7 @@ WITH kept AS (
     )
 ), due_pros AS (
     SELECT p.*
-    FROM refunds.roll_up_pros('0001-01-01', '9999-01-01', NULL) AS p
+    FROM refunds.roll_up_pros('0001-01-01', '9999-01-01') AS p
     WHERE NOT EXISTS (
         SELECT FROM refunds.rollup_marks m
         WHERE m.pro_id = p.pro_id AND date_trunc('month', m.day) = p.month

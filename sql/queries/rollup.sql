@@ -73,5 +73,5 @@ SELECT
 -- In the order in which months are read.
 INSERT INTO refunds.rollup_pros
 SELECT *
-FROM refunds.roll_up_pros(:from_day, :to_day, NULL) AS r
+FROM refunds.roll_up_pros(:from_day, :to_day) AS r
 ORDER BY r.month, r.pro_id;

@@ -97,6 +97,15 @@ class ProcessorRefused(Refusal):
         self.code = code
 
 
+class ProcessorUnset(ProcessorRefused):
+    """There is no card processor."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No card processor is set, so nothing was sent. Set REFUNDS_STRIPE_KEY and restart.", "unset"
+        )
+
+
 class ProcessorSilent(Refusal):
     """The card processor gave no usable answer: it may have acted, and is asked before a retry."""
 

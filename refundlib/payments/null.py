@@ -1,9 +1,7 @@
 """The twin of a card processor that is not set: nothing can be sent."""
 
-from refundlib.domain.errors import ForgedEvent, ProcessorRefused
+from refundlib.domain.errors import ForgedEvent, ProcessorUnset
 from refundlib.domain.payout import PayoutNews, PayoutOrder
-
-_UNSET = "No card processor is set. Set REFUNDS_STRIPE_KEY and restart; nothing was sent."
 
 
 class NullProcessor:
@@ -12,8 +10,8 @@ class NullProcessor:
     is_set = False
 
     def submit(self, order: PayoutOrder) -> PayoutNews:
-        """Never sends. Raises ProcessorRefused."""
-        raise ProcessorRefused(_UNSET, "unset")
+        """Never sends. Raises ProcessorUnset."""
+        raise ProcessorUnset
 
     def look_up(self, order: PayoutOrder, processor_ref: str | None = None) -> PayoutNews | None:
         """Nothing was ever sent."""
@@ -21,4 +19,4 @@ class NullProcessor:
 
     def read_event(self, body: bytes, signature: str) -> PayoutNews | None:
         """Nobody can have written it. Raises ForgedEvent."""
-        raise ForgedEvent(_UNSET)
+        raise ForgedEvent("No card processor is set, so no message can come from it.")

@@ -27,6 +27,8 @@ _STATES: Final[dict[str, Literal["pending", "succeeded", "failed"]]] = {
     "canceled": "failed",
 }
 _EVENTS: Final = ("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
+# What it does not know cannot have been paid out. Any other no to a question says nothing of the payout.
+_NOT_THERE: Final = ("resource_missing", "no_such_payment")
 # Refused for now, not for good, or not because of this payout: nothing was done.
 _NOT_NOW: Final = (stripe.RateLimitError, stripe.AuthenticationError, stripe.PermissionError)
 
@@ -69,8 +71,16 @@ class StripeProcessor:
     def look_up(self, order: PayoutOrder, processor_ref: str | None = None) -> PayoutNews | None:
         """What Stripe has of an order, by its id or ours among the payment's refunds; None when nothing.
 
-        Raises ProcessorSilent; ProcessorRefused when it does not know the payment, or the id it gave.
+        None also when it does not know the payment, or the id it gave. Raises ProcessorSilent.
         """
+        try:
+            return self._look_up(order, processor_ref)
+        except ProcessorRefused as refusal:
+            if refusal.code in _NOT_THERE:
+                return None
+            raise ProcessorSilent(str(refusal)) from refusal
+
+    def _look_up(self, order: PayoutOrder, processor_ref: str | None) -> PayoutNews | None:
         with _answers():
             if processor_ref is not None:
                 return _news(self._client.v1.refunds.retrieve(processor_ref).to_dict())

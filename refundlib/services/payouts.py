@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from refundlib.db.queries import queries
-from refundlib.domain.errors import NotFound, ProcessorRefused, ProcessorSilent, WrongState
+from refundlib.domain.errors import NotFound, ProcessorRefused, ProcessorSilent, ProcessorUnset, WrongState
 from refundlib.domain.payout import PayoutNews, PayoutOrder
 from refundlib.domain.people import WORKER, Person
 from refundlib.services import card_refunds
@@ -28,15 +28,13 @@ Row = dict[str, Any]
 def send(desk: Desk, actor: Person, payout_id: str) -> str:
     """Sends a requested payout to the processor; its state afterwards. A second call sends nothing.
 
-    Raises ProcessorRefused when no processor is set, NotFound, WrongState.
+    Raises ProcessorUnset, NotFound, WrongState.
     """
     if not desk.processor.is_set:
-        raise ProcessorRefused(
-            "No card processor is set, so nothing was sent. Set REFUNDS_STRIPE_KEY and restart.", "unset"
-        )
-    order, _ = _order(desk, payout_id)
+        raise ProcessorUnset
+    order, row = _order(desk, payout_id)
     if card_refunds.mark_submitted(desk, actor, payout_id):
-        _submit(desk, order)
+        _submit(desk, order, {**row, "state": "submitted"})
     return _state(desk, payout_id)
 
 
@@ -87,13 +85,10 @@ def _look(desk: Desk, payout_id: str) -> str:
         news = desk.processor.look_up(order, row["processor_ref"])
     except ProcessorSilent:
         return _look_again(desk, row, "silent")
-    except ProcessorRefused:  # it knows neither the payout nor the payment
-        news = None
     if news is not None and _record(desk, row, news):
         return "changed"
     if news is None and row["state"] in ("submitted", "unknown"):
-        _submit(desk, order)
-        return "changed"
+        return _submit(desk, order, row)
     return _look_again(desk, row, "same")
 
 
@@ -107,9 +102,8 @@ def _look_again(desk: Desk, row: Row, found: str) -> str:
     return found
 
 
-def _submit(desk: Desk, order: PayoutOrder) -> None:
-    """Asks the processor for a payout that is marked submitted, and records its answer."""
-    _, row = _order(desk, order.payout_id)
+def _submit(desk: Desk, order: PayoutOrder, row: Row) -> str:
+    """Asks the processor for a payout that is marked submitted, and records its answer: changed or silent."""
     try:
         news = desk.processor.submit(order)
     except ProcessorRefused as refusal:
@@ -117,10 +111,11 @@ def _submit(desk: Desk, order: PayoutOrder) -> None:
     except ProcessorSilent:
         if row["state"] == "submitted":
             _outcome(desk, row, "unknown")
-        else:
-            _look_again(desk, row, "silent")
+            return "silent"
+        return _look_again(desk, row, "silent")
     else:
         _record(desk, row, news)
+    return "changed"
 
 
 def _record(desk: Desk, row: Row, news: PayoutNews) -> bool:

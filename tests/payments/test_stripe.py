@@ -11,7 +11,7 @@ from refundlib.domain.errors import ForgedEvent, ProcessorRefused, ProcessorSile
 from refundlib.domain.payout import PayoutOrder
 from refundlib.payments.null import NullProcessor
 from refundlib.payments.stripe import StripeProcessor
-from tests.stripe_server import KEY, SECRET, StripeServer, stripe_server
+from tests.stripe_server import KEY, SECRET, ApiError, StripeServer, stripe_server
 
 ORDER = PayoutOrder("CR-R1-1.1", "CR-R1-1", "R1", "ch_one", 1500, "USD")
 
@@ -182,3 +182,19 @@ def test_the_twin_sends_nothing() -> None:
     assert twin.look_up(ORDER) is None
     with pytest.raises(ForgedEvent):
         twin.read_event(b"{}", "")
+
+
+def test_a_question_refused_is_no_answer(
+    server: StripeServer, processor: StripeProcessor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Stripe does not know is not there; any other no to a look-up says nothing of the payout."""
+    assert processor.look_up(replace(ORDER, payment_ref="ch_two")) is None
+    assert processor.look_up(replace(ORDER, payment_ref="PAY-7")) is None
+    assert processor.look_up(ORDER, "re_unknown") is None
+
+    def refuse(_fields: dict[str, str]) -> dict[str, object]:
+        raise ApiError(400, "invalid_request_error", "This parameter is not known", "parameter_unknown")
+
+    monkeypatch.setattr(server, "listed", refuse)
+    with pytest.raises(ProcessorSilent, match="not known"):
+        processor.look_up(ORDER)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import psycopg
 from psycopg import errors as pg
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy import exc as sa
 
 from refundlib.domain.errors import DatabaseDown, DatabaseSlow, MigrationBehind, Refusal
@@ -24,6 +24,7 @@ LOCK_TIMEOUT_MS: Final = 5_000
 IDLE_IN_TRANSACTION_TIMEOUT_MS: Final = 60_000
 # A statement is prepared by the server when it comes for the third time on a connection.
 PREPARE_THRESHOLD: Final = 3
+WHOLE_TABLES_MEMORY: Final = "256MB"
 
 _LIMITS: Final = """
     SELECT
@@ -158,6 +159,20 @@ def _first_line(error: BaseException) -> str:
     """The driver's words, shortened: they name host and port, never the password."""
     text = str(error).strip().partition("\n")[0] or "the connection was lost"
     return text.rstrip(".")[:300]
+
+
+def read_whole_tables(connection: Connection) -> None:
+    """For the rest of the transaction: no time limit, memory to join in, tables in the order their rows lie.
+
+    Millions of look-ups by index would take many times as long, whatever the server thinks one costs.
+    """
+    connection.execute(
+        text(
+            "SELECT set_config('statement_timeout', '0', true), set_config('random_page_cost', '10', true),"
+            " set_config('work_mem', :memory, true)"
+        ),
+        {"memory": WHOLE_TABLES_MEMORY},
+    )
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
+from refundlib.db.engine import read_whole_tables
 from refundlib.db.queries import queries
 from refundlib.services.desk import Desk
 from refundlib.services.work import Work
@@ -19,7 +20,6 @@ from refundlib.services.work import Work
 MARKS_A_PASS_MAX: Final = 5_000
 # More marks than this come from a bulk load: summing everything anew is less work.
 MARKS_FOR_REBUILD: Final = 20_000
-REBUILD_MEMORY: Final = "256MB"
 SOURCES: Final = ("charges", "refunds", "decisions", "deadlines", "arrivals", "payouts", "rework")
 
 Progress = Callable[[str, int, int | None], None]
@@ -44,7 +44,7 @@ def catch_up(desk: Desk, limit: int = MARKS_A_PASS_MAX) -> Work:
 def rebuild(desk: Desk, progress: Progress = lambda _step, _done, _total: None) -> int:
     """Every sum made anew from the rows, in one transaction; how many days there are."""
     with desk.transaction() as conn:
-        conn.execute(text("SET LOCAL statement_timeout = 0"))
+        conn.execute(text("SET LOCAL statement_timeout = 0"))  # another's rebuild is waited for
         queries.rollup.wait_for_lock(conn)
         return _rebuild(conn, progress)
 
@@ -75,10 +75,8 @@ def _rebuild(conn: Connection, progress: Progress = lambda _step, _done, _total:
     span = queries.rollup.span(conn)
     if span["first"] is None:
         return 0
-    # Whole, not in parts: joining all charges with their leads once is less work than by month. And in the
-    # order in which the rows lie: millions of look-ups by index take many times as long.
-    conn.execute(text(f"SET LOCAL work_mem = '{REBUILD_MEMORY}'"))
-    conn.execute(text("SET LOCAL random_page_cost = 10"))
+    # Whole, not in parts: joining all charges with their leads once is less work than by month.
+    read_whole_tables(conn)
     from_day, to_day = span["first"].replace(day=1), _next_month(span["last"])
     for number, source in enumerate(SOURCES):
         progress("summing", number, len(SOURCES) + 1)

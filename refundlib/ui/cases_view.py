@@ -8,10 +8,10 @@ import streamlit as st
 
 from refundlib.domain.errors import BadFigure
 from refundlib.domain.money import format_money
-from refundlib.services.metrics import METRICS, Cut, cases, figures
+from refundlib.services.metrics import METRICS, Cut, cases
 from refundlib.ui import figure_parts, words
 from refundlib.ui.export import csv_of
-from refundlib.ui.figures import label, label_of
+from refundlib.ui.figures import kept_figures, label, label_of
 from refundlib.ui.shell import Visit, refusals
 from refundlib.ui.text import quiet
 
@@ -47,7 +47,7 @@ def show(visit: Visit) -> None:
         rows, following = cases(
             visit.desk, visit.person, metric, from_day, to_day, cut, hits=hits, after=params.get("after")
         )
-        counted = figures(visit.desk, visit.person, metric, from_day, to_day, cut=cut)
+        counted = kept_figures(visit, metric, from_day, to_day, None, None, cut)
         _head(metric, from_day, to_day, cut, counted, hits=hits)
         _list(visit, metric, rows)
         _turn(params, following)

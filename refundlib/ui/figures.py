@@ -64,10 +64,7 @@ class Lens:
         desk, columns = self.visit.desk, ["pro_id", "pros", "n", "k", "outside"]
         rows = _spread(desk, str(desk.engine.url), self.visit.person, self.from_day, self.to_day)
         frame = pd.DataFrame(rows, columns=columns).rename(columns={"pro_id": "key"})
-        bounds = [wilson(k, n) for k, n in zip(frame["k"], frame["n"], strict=True)]
-        return frame.assign(
-            rate=frame["k"] / frame["n"], low=[low for low, _ in bounds], high=[high for _, high in bounds]
-        )
+        return _rated(frame, CLAIMS)
 
     def _read(
         self,
@@ -78,9 +75,8 @@ class Lens:
         by_two: str | None,
         left_out: dict[str, Any],
     ) -> Rows:
-        desk, cut = self.visit.desk, replace(self.cut, **left_out)
-        database = str(desk.engine.url)
-        return _figures(desk, database, self.visit.person, name, from_day, to_day, by, by_two, cut)
+        cut = replace(self.cut, **left_out)
+        return kept_figures(self.visit, name, from_day, to_day, by, by_two, cut)
 
     def frame(self, rows: Rows) -> pd.DataFrame:
         """Rows by key, currencies put together when claims are counted, one of them alone for money.
@@ -92,14 +88,7 @@ class Lens:
         if self.measure != CLAIMS:
             frame = frame[frame["currency"] == self.measure].assign(n=frame["amount_n"], k=frame["amount_k"])
         summed = frame.groupby("key", as_index=False)[["n", "k", "pending"]].sum()
-        bounds = [
-            _bounds(int(k), int(n), self.measure) for k, n in zip(summed["k"], summed["n"], strict=True)
-        ]
-        return summed.assign(
-            rate=[k / n if n else float("nan") for k, n in zip(summed["k"], summed["n"], strict=True)],
-            low=[low for low, _ in bounds],
-            high=[high for _, high in bounds],
-        )
+        return _rated(summed, self.measure)
 
     def total(self, rows: Rows) -> tuple[int, int]:
         """(k, n) over all rows."""
@@ -149,8 +138,24 @@ def groups(frame: pd.DataFrame) -> dict[str, tuple[int, int]]:
     return {row.key: (int(row.k), int(row.n)) for row in each(frame)}
 
 
+def _rated(counts: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """Counts n and k with their rate and its 95 % interval (of claims only)."""
+    pairs = [(int(k), int(n)) for k, n in zip(counts["k"], counts["n"], strict=True)]
+    bounds = [_bounds(k, n, measure) for k, n in pairs]
+    return counts.assign(
+        rate=[k / n if n else float("nan") for k, n in pairs],
+        low=[low for low, _ in bounds],
+        high=[high for _, high in bounds],
+    )
+
+
 def _bounds(k: int, n: int, measure: str) -> tuple[float, float]:
     return wilson(k, n) if measure == CLAIMS else (k / n if n else 0.0,) * 2
+
+
+def kept_figures(visit: Visit, name: str, *asked: Any) -> Rows:
+    """A metric's figures (services.metrics.figures), at most CACHE_SECONDS old."""
+    return _figures(visit.desk, str(visit.desk.engine.url), visit.person, name, *asked)
 
 
 @st.cache_data(ttl=CACHE_SECONDS, max_entries=CACHE_ENTRIES_MAX, show_spinner=False)

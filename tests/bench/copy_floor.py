@@ -10,15 +10,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 import psycopg
 from psycopg import sql
-from sqlalchemy import make_url
+
+from tests.conftest import maintenance, url_of
 
 FLOOR = "copy_floor"
 # What the migrations fill, and what is summed from the rows.
-NOT_COPIED = ("zip_regions", "rollup_days", "rollup_pros", "rollup_marks", "migrations")
+NOT_COPIED = ("zip_regions", "rollup_days", "rollup_pros", "rollup_marks")
 
 
 @click.command()
@@ -31,33 +33,29 @@ def main(folder: Path, size: int) -> None:
 
     with database() as url, fresh_database(url) as floor:
         migrate_database(floor)
-        with psycopg.connect(plain(url)) as source, psycopg.connect(plain(floor)) as target:
+        with maintenance(url) as source, maintenance(floor) as target:
             started = time.monotonic()
-            rows = copy_all(source, target)
+            with target.transaction():
+                rows = copy_all(source, target)
             took = time.monotonic() - started
     click.echo(f"{rows:,} rows of {size:,} charges by COPY: {took:.0f} s")
-
-
-def plain(url: str) -> str:
-    """A URL of SQLAlchemy's as psycopg reads it."""
-    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 @contextmanager
 def fresh_database(url: str) -> Iterator[str]:
     """An empty database on the same server, dropped in the end."""
-    with psycopg.connect(plain(url), autocommit=True) as conn:
+    with maintenance(url) as conn:
         conn.execute(f"DROP DATABASE IF EXISTS {FLOOR} WITH (FORCE)")
         conn.execute(f"CREATE DATABASE {FLOOR}")
         try:
-            yield make_url(url).set(database=FLOOR).render_as_string(hide_password=False)
+            yield url_of(url, FLOOR)
         finally:
             conn.execute(f"DROP DATABASE {FLOOR} WITH (FORCE)")
 
 
-def copy_all(source: psycopg.Connection[tuple[str, ...]], target: psycopg.Connection[tuple[str, ...]]) -> int:
+def copy_all(source: psycopg.Connection[Any], target: psycopg.Connection[Any]) -> int:
     """Every table's rows; how many there were."""
-    target.execute("SET session_replication_role = replica")
+    target.execute("SET LOCAL session_replication_role = replica")
     tables = source.execute(
         "SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('marketplace', 'refunds')"
         " AND tablename <> ALL (%s) ORDER BY 1, 2",
@@ -76,8 +74,6 @@ def copy_all(source: psycopg.Connection[tuple[str, ...]], target: psycopg.Connec
             for block in out:
                 into.write(block)
         rows += writer.rowcount
-    target.commit()
-    target.autocommit = True
     target.execute("ANALYZE")
     return rows
 

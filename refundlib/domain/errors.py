@@ -112,3 +112,15 @@ class ProcessorSilent(Refusal):
 
 class ForgedEvent(Refusal):
     """A message that claims to come from the card processor, and does not."""
+
+
+class ReportRefused(BadFigure):
+    """The processor's report has bad lines, and nothing of it was taken. problems: line, column, reason."""
+
+    def __init__(self, message: str, problems: tuple[tuple[int, str, str], ...]) -> None:
+        super().__init__(message)
+        self.problems = problems
+
+
+class DayNotReady(Refusal):
+    """Something stands in the way of closing a day; the message says what and what to do."""

@@ -342,15 +342,20 @@ def card_until(credited_at: datetime, card_refund_days: int) -> datetime:
 
 
 def processor_fee(fee_id: str, amount: int, currency: str, at: datetime) -> Posting:
-    """The processor keeps a fee: debit processor fees, credit processor clearing."""
-    _demand_positive(amount)
-    return Posting("processor_fee", fee_id, None, currency, at, ((FEES, amount), (CLEARING, -amount)))
+    """The processor keeps a fee: debit processor fees, credit clearing; below zero it gives it back."""
+    _demand_positive(abs(amount))
+    return Posting("processor_fee", fee_id, None, currency, at, _sides(FEES, CLEARING, amount))
 
 
 def bank_payout(payout_id: str, amount: int, currency: str, at: datetime) -> Posting:
-    """The processor pays out to our bank: debit bank, credit processor clearing."""
-    _demand_positive(amount)
-    return Posting("bank_payout", payout_id, None, currency, at, ((BANK, amount), (CLEARING, -amount)))
+    """The processor pays out to our bank: debit bank, credit clearing; below zero it comes back."""
+    _demand_positive(abs(amount))
+    return Posting("bank_payout", payout_id, None, currency, at, _sides(BANK, CLEARING, amount))
+
+
+def _sides(debit: str, credit: str, amount: int) -> tuple[Entry, Entry]:
+    """The two entries, the debit first; an amount below zero goes the other way."""
+    return ((debit, amount), (credit, -amount)) if amount > 0 else ((credit, -amount), (debit, amount))
 
 
 def adjustment(

@@ -37,3 +37,10 @@ def format_money(amount_minor: int, currency: str) -> str:
     minus = "−" if amount_minor < 0 else ""
     sign = _SIGNS.get(currency)
     return f"{minus}{sign}{number}" if sign else f"{minus}{number} {currency}"
+
+
+def decimal_text(amount_minor: int, currency: str) -> str:
+    """The amount as programs read it: 2500, "USD" gives "25.00"; −1500, "KWD" gives "-1.500"."""
+    digits = exponent(currency)
+    whole, part = divmod(abs(amount_minor), 10**digits)
+    return ("-" if amount_minor < 0 else "") + str(whole) + (f".{part:0{digits}d}" if digits else "")

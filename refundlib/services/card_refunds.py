@@ -4,6 +4,7 @@ Each call is one transaction and safe to repeat: a payout already in the state i
 Lock order: report, balance, payout.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -12,7 +13,14 @@ from sqlalchemy import Connection
 
 from refundlib.db.queries import queries
 from refundlib.domain.errors import CardRefundRefused, NotFound, WrongState
-from refundlib.domain.journal import Account, Posting, ReturnKind, card_until, plan_payouts
+from refundlib.domain.journal import (
+    Account,
+    PaymentLeft,
+    Posting,
+    ReturnKind,
+    card_until,
+    plan_payouts,
+)
 from refundlib.domain.money import format_money
 from refundlib.domain.people import Person
 from refundlib.services import audit, posting
@@ -36,6 +44,7 @@ SILENT_MINUTES: Final = 2
 PENDING_HOURS: Final = 1
 # A processor can still return money after success; it is asked for so long (DOMAIN, States).
 SUCCEEDED_DAYS_WATCHED: Final = 35
+USES_MAX: Final = 100
 
 
 def next_look(state: str, settled_at: datetime | None, now: datetime) -> datetime | None:
@@ -57,6 +66,64 @@ class CardRefund:
     amount_minor: int
     currency: str
     payout_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What of a report's credit may go to the card now (minor units), and why not when nothing may.
+
+    payments: what may still go back to each payment behind the credit, newest first. uses: what took from the
+    credit, and what came back to it.
+    """
+
+    currency: str
+    credit_minor: int
+    remaining_minor: int
+    most_minor: int
+    card_until: datetime
+    payments: tuple[PaymentLeft, ...]
+    uses: list[Row]
+    why_not: str | None
+
+
+@command("read_claim")
+def offer(desk: Desk, actor: Person, report_id: str) -> Offer | None:
+    """What a card refund of a report could be now; None when the report has no standing credit."""
+    with desk.reading() as conn:
+        credit = queries.card_refunds.credit_of(conn, report_id=report_id)
+        if credit is None:
+            return None
+        payments = tuple(posting.payments_left(conn, credit["payment_ids"]))
+        uses = queries.statements.uses_of(conn, lot_id=credit["lot_id"], limit=USES_MAX)
+    most = min(credit["remaining"], sum(payment.left for payment in payments))
+    return Offer(
+        currency=credit["currency"],
+        credit_minor=credit["amount"],
+        remaining_minor=credit["remaining"],
+        most_minor=most,
+        card_until=credit["card_until"],
+        payments=payments,
+        uses=uses,
+        why_not=_why_not(credit, payments, most, desk.clock()),
+    )
+
+
+def _why_not(credit: Row, payments: Sequence[PaymentLeft], most: int, now: datetime) -> str | None:
+    """Why nothing of a credit may go to the card: too late, spent, or the payments have no more left."""
+    try:
+        _demand_in_time(credit, now)
+    except CardRefundRefused as refusal:
+        return str(refusal)
+    amount = format_money(credit["amount"], credit["currency"])
+    if not credit["remaining"]:
+        return f"Nothing of the {amount} credit is unspent. What was spent on leads cannot go back (C2)."
+    if not payments:
+        return (
+            "No card payment stands behind this credit, so it cannot go to a card. It stays on the balance."
+        )
+    if not most:
+        return "The card payments behind this credit have no more left to go back. It stays on the balance."
+    return None
 
 
 @command("request_card_refund")
@@ -146,7 +213,7 @@ def mark_submitted(desk: Desk, actor: Person, payout_id: str, processor_ref: str
         if change.is_news:
             change.apply(processor_ref=processor_ref)
             queries.card_refunds.set_submitted(
-                conn, card_refund_id=change.owner["card_refund_id"], at=change.now
+                conn, payout_id=payout_id, card_refund_id=change.owner["card_refund_id"], at=change.now
             )
         return change.is_news
 

@@ -19,6 +19,8 @@ from refundlib.services.work import Work
 
 LEASE_MINUTES: Final = 5
 LOOKS_A_PASS_MAX: Final = 50
+# A pass stays short, so that the worker's other jobs have their turn.
+SENT_A_PASS_MAX: Final = 20
 _OVER: Final = ("failed", "reversed", "declined")
 
 Row = dict[str, Any]
@@ -36,6 +38,26 @@ def send(desk: Desk, actor: Person, payout_id: str) -> str:
     if card_refunds.mark_submitted(desk, actor, payout_id):
         _submit(desk, order, {**row, "state": "submitted"})
     return _state(desk, payout_id)
+
+
+def send_released(desk: Desk, limit: int = SENT_A_PASS_MAX) -> Work:
+    """Sends what released batches hold and was not sent yet; counts of sent and silent.
+
+    Any number of workers may run it at once: who marks a payout submitted sends it. When the processor does
+    not answer the pass ends.
+    """
+    counts = {"sent": 0, "silent": 0}
+    if not desk.processor.is_set:
+        return Work(counts)
+    with desk.reading() as conn:
+        due = [row["payout_id"] for row in queries.batches.due(conn, limit=limit)]
+    for payout_id in due:
+        with suppress(WrongState):  # another worker was faster, or it was declined meanwhile
+            if send(desk, WORKER, payout_id) == "unknown":
+                counts["silent"] += 1
+                return Work(counts)
+            counts["sent"] += 1
+    return Work(counts, more=len(due) == limit)
 
 
 def look_after(desk: Desk, limit: int = LOOKS_A_PASS_MAX) -> Work:

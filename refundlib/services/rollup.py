@@ -21,6 +21,8 @@ MARKS_A_PASS_MAX: Final = 5_000
 # More marks than this come from a bulk load: summing everything anew is less work.
 MARKS_FOR_REBUILD: Final = 20_000
 SOURCES: Final = ("charges", "refunds", "decisions", "deadlines", "arrivals", "payouts", "rework")
+# The sums of the ledger's accounts: a table of its own, kept up in the same way.
+LEDGER: Final = "ledger"
 
 Progress = Callable[[str, int, int | None], None]
 Row = dict[str, Any]
@@ -53,12 +55,19 @@ def _sum_days(conn: Connection, marks: list[Row]) -> int:
     days: dict[str, set[date]] = defaultdict(set)
     for mark in marks:
         days[mark["source"]].add(mark["day"])
+    _sum_ledger(conn, sorted(days.pop(LEDGER, ())))
     for source, marked in days.items():
         queries.rollup.forget_days(conn, source=source, days=sorted(marked))
         # Day by day: with the day known, its few rows are looked up by index.
         for day in sorted(marked):
             queries.rollup.roll_up_days(conn, source=source, from_day=day, to_day=day + timedelta(days=1))
-    return sum(map(len, days.values()))
+    return len({mark["day"] for mark in marks})
+
+
+def _sum_ledger(conn: Connection, days: list[date]) -> None:
+    queries.rollup.forget_ledger(conn, days=days)
+    for day in days:
+        queries.rollup.sum_ledger(conn, from_day=day, to_day=day + timedelta(days=1))
 
 
 def _sum_pros(conn: Connection, marks: list[Row]) -> int:
@@ -72,11 +81,12 @@ def _sum_pros(conn: Connection, marks: list[Row]) -> int:
 
 def _rebuild(conn: Connection, progress: Progress = lambda _step, _done, _total: None) -> int:
     queries.rollup.forget_all(conn)
+    # Whole, not in parts: joining all charges with their leads once is less work than by month.
+    read_whole_tables(conn)
+    queries.rollup.sum_whole_ledger(conn)
     span = queries.rollup.span(conn)
     if span["first"] is None:
         return 0
-    # Whole, not in parts: joining all charges with their leads once is less work than by month.
-    read_whole_tables(conn)
     from_day, to_day = span["first"].replace(day=1), _next_month(span["last"])
     for number, source in enumerate(SOURCES):
         progress("summing", number, len(SOURCES) + 1)

@@ -8,16 +8,9 @@ from typing import Any, Final
 import pandas as pd
 import xlsxwriter
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+from refundlib.domain.spreadsheet import neutral
+
 _SHEET_CHARACTERS_MAX: Final = 31
-
-
-def neutral(value: Any) -> Any:
-    """Text that a spreadsheet would run as a formula, with a quote before it; everything else as it is.
-
-    Source: OWASP, CSV Injection.
-    """
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def csv_of(frame: pd.DataFrame) -> bytes:

@@ -61,6 +61,7 @@ JOBS: Final = (
     Job("expire_leases", marketplace_feed.expire_leases),
     Job("roll_up", rollup.catch_up),
     Job("send_due", mailing.send_due),
+    Job("send_card_refunds", payouts.send_released),
     Job("look_after_payouts", payouts.look_after, 10.0),
 )
 

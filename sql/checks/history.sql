@@ -5,7 +5,7 @@ SELECT
     'its append-only trigger is missing or switched off' AS problem
 FROM unnest(ARRAY[
     'ledger_transactions', 'ledger_entries', 'lot_movements', 'audit', 'snapshots', 'decisions', 'proposals',
-    'policy_versions'
+    'policy_versions', 'batch_payouts', 'processor_files', 'closes', 'late_postings'
 ]) AS t (name)
 WHERE NOT EXISTS (
     SELECT FROM pg_trigger g
@@ -36,4 +36,16 @@ SELECT
 FROM refunds.ledger_transactions t
 WHERE t.pro_id IS NOT NULL
 GROUP BY t.pro_id, t.currency
-HAVING count(*) <> max(t.pro_seq) OR count(DISTINCT t.pro_seq) <> count(*);
+HAVING count(*) <> max(t.pro_seq) OR count(DISTINCT t.pro_seq) <> count(*)
+UNION ALL
+SELECT
+    'close of ' || c.day,
+    'the trial balance is not the one that was signed'
+FROM refunds.closes c
+WHERE EXISTS (
+    SELECT
+    FROM refunds.trial_balance((c.day + 1)::timestamp AT TIME ZONE 'UTC') AS b
+    FULL JOIN jsonb_to_recordset(c.figures -> 'trial_balance') AS f (account text, currency text, amount bigint)
+        USING (account, currency)
+    WHERE coalesce(b.debit - b.credit, 0) <> coalesce(f.amount, 0)
+);

@@ -22,6 +22,14 @@ WITH kept AS (
         SELECT FROM refunds.rollup_marks m
         WHERE m.pro_id = p.pro_id AND date_trunc('month', m.day) = p.month
     )
+), kept_ledger AS (
+    SELECT d.*
+    FROM refunds.ledger_days d
+    WHERE NOT EXISTS (SELECT FROM refunds.rollup_marks m WHERE m.source = 'ledger' AND m.day = d.day)
+), due_ledger AS (
+    SELECT d.*
+    FROM refunds.sum_ledger('-infinity', 'infinity') AS d
+    WHERE NOT EXISTS (SELECT FROM refunds.rollup_marks m WHERE m.source = 'ledger' AND m.day = d.day)
 )
 
 (
@@ -42,4 +50,14 @@ UNION ALL
 (
     SELECT 'in the rows by pro, but not kept so', to_jsonb(x)
     FROM (SELECT * FROM due_pros EXCEPT ALL SELECT * FROM kept_pros) AS x
+)
+UNION ALL
+(
+    SELECT 'kept by account, but not so in the ledger', to_jsonb(x)
+    FROM (SELECT * FROM kept_ledger EXCEPT ALL SELECT * FROM due_ledger) AS x
+)
+UNION ALL
+(
+    SELECT 'in the ledger by account, but not kept so', to_jsonb(x)
+    FROM (SELECT * FROM due_ledger EXCEPT ALL SELECT * FROM kept_ledger) AS x
 );

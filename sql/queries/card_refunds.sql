@@ -2,6 +2,8 @@
 -- The credit a card refund of a report would come from: its standing approval's lot.
 SELECT
     l.lot_id,
+    l.amount,
+    l.currency,
     l.remaining,
     l.card_until,
     l.payment_ids,
@@ -62,8 +64,14 @@ SET
     failure_reason = coalesce(CAST(:failure_reason AS text), failure_reason)
 WHERE payout_id = :payout_id;
 
--- name: set_submitted(card_refund_id, at)!
--- The first payout of a card refund is on its way.
+-- name: set_submitted(payout_id, card_refund_id, at)!
+-- A payout is on its way; with the first one, so is its card refund.
+WITH sent AS (
+    UPDATE refunds.payouts
+    SET sent_at = coalesce(sent_at, :at)
+    WHERE payout_id = :payout_id
+)
+
 UPDATE refunds.card_refunds
 SET submitted_at = coalesce(submitted_at, :at)
 WHERE card_refund_id = :card_refund_id;

@@ -270,6 +270,18 @@ WHERE
     AND (p.state, p.settled_at, p.failure_reason)
     IS DISTINCT FROM (s.outcome, s.settled_at, s.failure_reason);
 
+-- name: watch_payouts(now, settled_since)!
+-- Imported payouts whose outcome may still come, or change, are looked at like ours; they are never sent again.
+UPDATE refunds.payouts p
+SET
+    look_at = CASE
+        WHEN p.state = 'pending' THEN coalesce(p.look_at, CAST(:now AS timestamptz))
+        WHEN p.state = 'succeeded' AND p.settled_at > CAST(:settled_since AS timestamptz)
+            THEN coalesce(p.look_at, CAST(:now AS timestamptz))
+    END
+FROM staged_card_refunds s
+WHERE s.card_refund_id = p.card_refund_id;
+
 -- name: name_payouts()!
 -- The processor's id stands on the largest payout.
 UPDATE refunds.payouts p

@@ -50,6 +50,8 @@ WITH marks AS (
     DELETE FROM refunds.rollup_marks
 ), pros AS (
     DELETE FROM refunds.rollup_pros
+), ledger AS (
+    DELETE FROM refunds.ledger_days
 )
 
 DELETE FROM refunds.rollup_days;
@@ -75,3 +77,21 @@ INSERT INTO refunds.rollup_pros
 SELECT *
 FROM refunds.roll_up_pros(:from_day, :to_day) AS r
 ORDER BY r.month, r.pro_id;
+
+-- name: forget_ledger(days)!
+DELETE FROM refunds.ledger_days
+WHERE day = ANY(CAST(:days AS date []));
+
+-- name: sum_ledger(from_day, to_day)!
+-- A day of the ledger summed anew from its entries.
+INSERT INTO refunds.ledger_days
+SELECT *
+FROM refunds.sum_ledger(
+    CAST(:from_day AS date)::timestamp AT TIME ZONE 'UTC', CAST(:to_day AS date)::timestamp AT TIME ZONE 'UTC'
+);
+
+-- name: sum_whole_ledger()!
+-- Every day of the ledger.
+INSERT INTO refunds.ledger_days
+SELECT *
+FROM refunds.sum_ledger('-infinity', 'infinity');

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -10,6 +11,7 @@ from sqlalchemy import Connection
 from refundlib.db import staging
 from refundlib.db.queries import queries
 from refundlib.domain.journal import PlannedPayout
+from refundlib.services.card_refunds import SUCCEEDED_DAYS_WATCHED
 from refundlib.services.desk import Desk
 from refundlib.services.importing.folder import Progress
 from refundlib.services.intake import summary
@@ -68,6 +70,8 @@ def write(
     it.fill_card_refunds(conn)
     it.name_payouts(conn)
     it.write_payout_mail(conn)
+    now = desk.clock()
+    it.watch_payouts(conn, now=now, settled_since=now - timedelta(days=SUCCEEDED_DAYS_WATCHED))
     counts["balances"] = it.upsert_marketplace_balances(conn)
     return counts
 

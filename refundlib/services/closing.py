@@ -1,0 +1,323 @@
+"""The daily close: what must hold before a day is signed, the signature, and the export frozen with it.
+
+A close covers every day since the last one. What comes later of a closed day is booked on the first open day
+(migration 0013), so that what was signed stays as it was.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from refundlib.db.engine import read_whole_tables
+from refundlib.db.queries import queries
+from refundlib.domain.errors import DayNotReady, NotFound, SamePerson, WrongState
+from refundlib.domain.journal import CLEARING
+from refundlib.domain.money import format_money
+from refundlib.domain.people import Person
+from refundlib.domain.reconciling import BREAKS, UNEXPLAINED_DAYS, complete_at, complete_until
+from refundlib.services import audit, reconciliation
+from refundlib.services.desk import Desk, command
+from refundlib.services.ledger import balances_at, journal_text, start_of
+
+SHOWN_MAX: Final = 60
+LATE_SHOWN_MAX: Final = 200
+NAMED_MAX: Final = 3
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that must hold: its name, whether it does, and a sentence with the figures or what to do."""
+
+    name: str
+    ok: bool
+    words: str
+
+
+@dataclass(frozen=True)
+class Clearing:
+    """Our account at the processor over the days of a close (minor units): start + moved = end.
+
+    ours, theirs: what it did since both sides are compared, by the ledger and by the processor's lines;
+    expected and broken: the differences of single things, which sum up to ours − theirs.
+    """
+
+    currency: str
+    start: int
+    moved: dict[str, int]
+    end: int
+    ours: int
+    theirs: int
+    expected: int
+    broken: int
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Whether days can be closed, from from_day to day, and all that was looked at."""
+
+    day: date
+    from_day: date
+    steps: tuple[Step, ...]
+    trial_balance: list[Row]
+    clearing: tuple[Clearing, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything holds."""
+        return all(step.ok for step in self.steps)
+
+
+@command("read_reconciliation")
+def readiness(desk: Desk, actor: Person, day: date) -> Readiness:
+    """What stands in the way of this person closing the days up to `day`. Changes nothing.
+
+    Raises WrongState when the day is closed already, or is not over.
+    """
+    with desk.reading() as conn:
+        read_whole_tables(conn)
+        return _look(conn, actor, day, desk.clock())
+
+
+def _look(conn: Connection, actor: Person, day: date, now: datetime) -> Readiness:
+    closed: date | None = queries.closes.closed_until(conn)
+    if closed is not None and day <= closed:
+        raise WrongState(f"{day} is closed already; the last closed day is {closed}.")
+    if day >= complete_until(now):
+        raise WrongState(
+            f"{day} cannot be closed yet: the processor's data of it is complete at "
+            f"{complete_at(day):%Y-%m-%d %H:%M} UTC."
+        )
+    from_day = closed + timedelta(days=1) if closed else day
+    until = start_of(day + timedelta(days=1))
+    trial = balances_at(conn, until)
+    found = reconciliation.breaks_now(conn, now)
+    clearing = tuple(_clearing(conn, from_day, until, trial, found))
+    steps = (
+        _zero(trial),
+        _covered(conn, from_day, day),
+        _posted(conn, until),
+        _adds_up(clearing),
+        _explained(found, until),
+        _confirmed(conn, until),
+        _other_hands(conn, actor, from_day, until),
+    )
+    return Readiness(day, from_day, steps, trial, clearing)
+
+
+def _zero(trial: list[Row]) -> Step:
+    sums: dict[str, int] = {}
+    for row in trial:
+        sums[row["currency"]] = sums.get(row["currency"], 0) + row["amount"]
+    off = [format_money(amount, currency) for currency, amount in sums.items() if amount]
+    words = f"It is off by {', '.join(off)}: run refunds check." if off else "Debits equal credits."
+    return Step("Trial balance is zero", not off, words)
+
+
+def _covered(conn: Connection, from_day: date, day: date) -> Step:
+    missing = queries.reconciliation.days_missing(conn, from_day=from_day, until_day=day + timedelta(days=1))
+    named = ", ".join(str(row["day"]) for row in missing[:NAMED_MAX])
+    words = f"No report tells of {_more(named, missing)}. Import it." if missing else "Every day is there."
+    return Step("The processor's report is imported", not missing, words)
+
+
+def _posted(conn: Connection, until: datetime) -> Step:
+    count = len(reconciliation.due_to_post(conn, until))
+    words = f"{count} are not in the ledger. Post them." if count else "The ledger has them all."
+    return Step("Fees and payouts are posted", not count, words)
+
+
+def _adds_up(clearing: Iterable[Clearing]) -> Step:
+    off = [
+        each.currency
+        for each in clearing
+        if each.start + sum(each.moved.values()) != each.end
+        or each.ours - each.theirs != each.expected + each.broken
+    ]
+    words = f"Not in {', '.join(off)}: run refunds check." if off else "In every currency."
+    return Step("Start + activity − payouts = end", not off, words)
+
+
+def _explained(found: list[Row], until: datetime) -> Step:
+    """No break of these days without an explanation for too long; an unknown category never waits."""
+    open_breaks = [row for row in found if row["at"] < until and not row["explanation"]]
+    stops = [
+        row
+        for row in open_breaks
+        if row["age_days"] >= UNEXPLAINED_DAYS or row["class"] == "unknown_category"
+    ]
+    named = ", ".join(f"{BREAKS[row['class']][0].lower()} {row['subject_id']}" for row in stops[:NAMED_MAX])
+    words = f"Explain {_more(named, stops)}." if stops else f"{len(open_breaks)} younger ones are open."
+    return Step(f"No break older than {UNEXPLAINED_DAYS} days is unexplained", not stops, words)
+
+
+def _confirmed(conn: Connection, until: datetime) -> Step:
+    waiting = {row["line_id"] for row in reconciliation.proposed(conn) if row["created_at"] < until}
+    words = f"{len(waiting)} lines wait to be confirmed." if waiting else "None waits."
+    return Step("Proposed matches are confirmed or explained", not waiting, words)
+
+
+def _other_hands(conn: Connection, actor: Person, from_day: date, until: datetime) -> Step:
+    own = queries.closes.decided_by(conn, person_id=actor.person_id, since=start_of(from_day), until=until)
+    named = ", ".join(row["report_id"] for row in own)
+    words = f"{actor.name} decided {named}: another person signs." if own else f"{actor.name} decided none."
+    return Step("Signed by somebody who decided none of these claims", not own, words)
+
+
+def _more(named: str, rows: list[Row]) -> str:
+    return f"{named} and {len(rows) - NAMED_MAX} more" if len(rows) > NAMED_MAX else named
+
+
+# -- our account at the processor -------------------------------------------------------------------------
+
+
+def _clearing(
+    conn: Connection, from_day: date, until: datetime, trial: list[Row], found: list[Row]
+) -> Iterable[Clearing]:
+    since = start_of(from_day)
+    start = _clearing_of(balances_at(conn, since))
+    end = _clearing_of(trial)
+    moved: dict[str, dict[str, int]] = {}
+    for row in queries.closes.movements(conn, since=since, until=until):
+        moved.setdefault(row["currency"], {})[row["kind"]] = row["amount"]
+    compared = reconciliation.horizon(conn).since_moment
+    sides = _sides(conn, compared, until, found)
+    for currency in sorted({*start, *end, *sides}):
+        ours, theirs, expected, broken = sides.get(currency, (0, 0, 0, 0))
+        yield Clearing(
+            currency,
+            start.get(currency, 0),
+            moved.get(currency, {}),
+            end.get(currency, 0),
+            ours,
+            theirs,
+            expected,
+            broken,
+        )
+
+
+def _clearing_of(trial: list[Row]) -> dict[str, int]:
+    return {row["currency"]: row["amount"] for row in trial if row["account"] == CLEARING}
+
+
+def _sides(
+    conn: Connection, since: datetime, until: datetime, found: list[Row]
+) -> dict[str, tuple[int, int, int, int]]:
+    """By currency: what the ledger and the processor say, and their difference, expected and broken."""
+    if since >= until:
+        return {}
+    ours = _sums(queries.closes.movements(conn, since=since, until=until), "amount")
+    theirs = _sums(queries.reconciliation.activity(conn, since=since, until=until), "net")
+    broken_ids = {row["subject_id"] for row in found} | {row["line_id"] for row in found}
+    expected: dict[str, int] = {}
+    broken: dict[str, int] = {}
+    for row in queries.reconciliation.two_sides(conn, since=since, until=until):
+        side = broken if row["id"] in broken_ids else expected
+        side[row["currency"]] = side.get(row["currency"], 0) + row["ours"] - row["theirs"]
+    return {
+        currency: (
+            ours.get(currency, 0),
+            theirs.get(currency, 0),
+            expected.get(currency, 0),
+            broken.get(currency, 0),
+        )
+        for currency in {*ours, *theirs}
+    }
+
+
+def _sums(rows: list[Row], column: str) -> dict[str, int]:
+    sums: dict[str, int] = {}
+    for row in rows:
+        sums[row["currency"]] = sums.get(row["currency"], 0) + row[column]
+    return sums
+
+
+# -- closing ----------------------------------------------------------------------------------------------
+
+
+@command("close_day")
+def close(desk: Desk, actor: Person, day: date) -> str:
+    """Signs the days up to `day` and freezes their journal; its SHA-256.
+
+    Raises WrongState, SamePerson, DayNotReady with all that stands in the way.
+    """
+    now = desk.clock()
+    with desk.transaction() as conn:
+        read_whole_tables(conn)
+        queries.closes.hold(conn)
+        ready = _look(conn, actor, day, now)
+        _demand_ready(ready)
+        journal = journal_text(conn, ready.from_day, day + timedelta(days=1))
+        queries.closes.write(
+            conn,
+            day=day,
+            from_day=ready.from_day,
+            signed_by=actor.person_id,
+            signed_at=now,
+            figures=json.dumps(_figures(ready)),
+            journal=journal,
+        )
+        sha256: str = queries.closes.journal_of(conn, day=day)["sha256"]
+        new = {"from_day": ready.from_day, "sha256": sha256}
+        audit.record(conn, actor, "day_closed", now, subject=str(day), new=new)
+    return sha256
+
+
+def _demand_ready(ready: Readiness) -> None:
+    *others, hands = ready.steps
+    in_the_way = [f"{step.name}: {step.words}" for step in others if not step.ok]
+    if in_the_way:
+        raise DayNotReady(f"{ready.day} cannot be closed. " + " ".join(in_the_way))
+    if not hands.ok:
+        raise SamePerson(f"{ready.day} cannot be closed by you. {hands.words}")
+
+
+def _figures(ready: Readiness) -> Row:
+    return {
+        "trial_balance": [
+            {name: row[name] for name in ("account", "currency", "amount", "debit", "credit")}
+            for row in ready.trial_balance
+        ],
+        "clearing": [each.__dict__ for each in ready.clearing],
+        "steps": [step.__dict__ for step in ready.steps],
+    }
+
+
+@command("read_reconciliation")
+def listing(desk: Desk, actor: Person) -> list[Row]:
+    """The newest closes: days, who signed and when, figures, SHA-256 of the journal, what came late."""
+    with desk.reading() as conn:
+        rows: list[Row] = queries.closes.listing(conn, limit=SHOWN_MAX)
+    return rows
+
+
+@command("read_reconciliation")
+def late(desk: Desk, actor: Person) -> list[Row]:
+    """What came after its day was closed, the newest first, and the day it is booked on."""
+    with desk.reading() as conn:
+        rows: list[Row] = queries.closes.late(conn, limit=LATE_SHOWN_MAX)
+    return rows
+
+
+@command("read_reconciliation")
+def frozen_journal(desk: Desk, actor: Person, day: date) -> str:
+    """The journal as it was frozen with the close of a day. Raises NotFound."""
+    with desk.reading() as conn:
+        row = queries.closes.journal_of(conn, day=day)
+    if row is None:
+        raise NotFound(f"No close ends with {day}. The closes are listed on the daily close page.")
+    return str(row["journal"])
+
+
+@command("read_reconciliation")
+def next_day(desk: Desk, actor: Person) -> date:
+    """The day to close next: the one after the last closed, else the last that is complete."""
+    with desk.reading() as conn:
+        closed: date | None = queries.closes.closed_until(conn)
+    newest = complete_until(desk.clock()) - timedelta(days=1)
+    return min(closed + timedelta(days=1), newest) if closed else newest

@@ -142,6 +142,7 @@ PEOPLE = {
         ("mo", "Mo Haddad", "manager"),
         ("noor", "Noor Aziz", "manager"),
         ("fin", "Fin Larsen", "finance"),
+        ("ines", "Ines Ferro", "finance"),
         ("ada", "Ada Okoye", "admin"),
         ("vic", "Vic Marsh", "viewer"),
     ]
@@ -150,7 +151,8 @@ PEOPLE = {
 
 @pytest.fixture
 def people() -> dict[str, Person]:
-    """The people of the tests: dana and eli (support), mo and noor (managers), fin, ada, vic."""
+    """The people of the tests: dana and eli (support), mo and noor (managers), fin and
+    ines (finance), ada, vic."""
     return PEOPLE
 
 

@@ -38,11 +38,21 @@ KNOWN_CATEGORIES: Final = frozenset(
 
 _AMOUNTS: Final = ("gross", "fee", "net")
 _REQUIRED: Final = ("balance_transaction_id", "currency", *_AMOUNTS, "reporting_category")
+# When a line came about, the surest first; the export of payouts alone says when they took effect.
+_CREATED: Final = ("created_utc", "created", "effective_at_utc", "effective_at")
 _KNOWN: Final = frozenset(
     {
         *_REQUIRED,
-        *("created", "created_utc", "available_on", "available_on_utc", "description"),
-        *("source_id", "charge_id", "payment_intent_id", "refund_metadata[payout_id]", "automatic_payout_id"),
+        *_CREATED,
+        *("available_on", "available_on_utc", "description"),
+        *(
+            "source_id",
+            "payout_id",
+            "charge_id",
+            "payment_intent_id",
+            "refund_metadata[payout_id]",
+            "automatic_payout_id",
+        ),
     }
 )
 # What nothing can be matched by, when the export has none of these columns.
@@ -121,7 +131,7 @@ class RowProblem:
 class ParsedReport:
     """A report read. A record with a problem is in `problems` alone; notes are sentences for the operator.
 
-    kind: "balance_change", or "payout_reconciliation", which says of each line in which payout it is.
+    kind: "balance_change", or "payout_reconciliation" when every line names the payout it is in.
     """
 
     kind: str
@@ -141,9 +151,11 @@ def read_report(text: str, decimal_sign: str | None = None) -> ParsedReport:
     reading = _Reading(sheet, decimal_sign or _decimal_sign(sheet))
     for line, cells in sheet.rows():
         reading.take(line, cells)
+    lines = tuple(reading.lines.values())
+    in_payouts = bool(lines) and all(line.bank_payout_ref for line in lines)
     return ParsedReport(
-        "payout_reconciliation" if "automatic_payout_id" in sheet.places else "balance_change",
-        tuple(reading.lines.values()),
+        "payout_reconciliation" if in_payouts else "balance_change",
+        lines,
         tuple(reading.problems),
         tuple(_notes(reading)),
     )
@@ -164,13 +176,15 @@ class _Sheet:
         self._delimiter, self.names = _header(self._text)
         self.places = {name.lower(): place for place, name in enumerate(self.names)}
         self._check_names()
-        self.created = "created_utc" if "created_utc" in self.places else "created"
+        self.created = next((name for name in _CREATED if name in self.places), _CREATED[0])
+        # The export of payouts alone calls their id by what they are.
+        self.source = "source_id" if "source_id" in self.places else "payout_id"
         self.available = "available_on_utc" if "available_on_utc" in self.places else "available_on"
         self.others = [(place, name) for place, name in enumerate(self.names) if name.lower() not in _KNOWN]
 
     def _check_names(self) -> None:
         missing = [name for name in _REQUIRED if name not in self.places]
-        if not {"created", "created_utc"} & self.places.keys():
+        if not self.places.keys() & {*_CREATED}:
             missing.append("created_utc or created")
         if missing:
             raise BadFigure(
@@ -305,7 +319,7 @@ class _Row:
             net=net,
             category=self._take("reporting_category", _filled, "").lower(),
             description=self._raw("description"),
-            source_id=self._cell("source_id") or None,
+            source_id=self._cell(self.sheet.source) or None,
             charge_ref=self._cell("charge_id") or None,
             intent_ref=self._cell("payment_intent_id") or None,
             payout_id=self._cell("refund_metadata[payout_id]") or None,

@@ -32,8 +32,9 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Step:
-    """One thing that must hold: its name, whether it does, and a sentence with the figures or what to do."""
+    """One thing that must hold: its id and name, whether it does, and a sentence of what to do."""
 
+    id: str
     name: str
     ok: bool
     words: str
@@ -116,20 +117,20 @@ def _zero(trial: list[Row]) -> Step:
         sums[row["currency"]] = sums.get(row["currency"], 0) + row["amount"]
     off = [format_money(amount, currency) for currency, amount in sums.items() if amount]
     words = f"It is off by {', '.join(off)}: run refunds check." if off else "Debits equal credits."
-    return Step("Trial balance is zero", not off, words)
+    return Step("zero", "Trial balance is zero", not off, words)
 
 
 def _covered(conn: Connection, from_day: date, day: date) -> Step:
     missing = queries.reconciliation.days_missing(conn, from_day=from_day, until_day=day + timedelta(days=1))
     named = ", ".join(str(row["day"]) for row in missing[:NAMED_MAX])
     words = f"No report tells of {_more(named, missing)}. Import it." if missing else "Every day is there."
-    return Step("The processor's report is imported", not missing, words)
+    return Step("covered", "The processor's report is imported", not missing, words)
 
 
 def _posted(conn: Connection, until: datetime) -> Step:
     count = len(reconciliation.due_to_post(conn, until))
     words = f"{count} are not in the ledger. Post them." if count else "The ledger has them all."
-    return Step("Fees and payouts are posted", not count, words)
+    return Step("posted", "Fees and payouts are posted", not count, words)
 
 
 def _adds_up(clearing: Iterable[Clearing]) -> Step:
@@ -140,7 +141,7 @@ def _adds_up(clearing: Iterable[Clearing]) -> Step:
         or each.ours - each.theirs != each.expected + each.broken
     ]
     words = f"Not in {', '.join(off)}: run refunds check." if off else "In every currency."
-    return Step("Start + activity − payouts = end", not off, words)
+    return Step("adds_up", "Start + activity − payouts = end", not off, words)
 
 
 def _explained(found: list[Row], until: datetime) -> Step:
@@ -153,20 +154,20 @@ def _explained(found: list[Row], until: datetime) -> Step:
     ]
     named = ", ".join(f"{BREAKS[row['class']][0].lower()} {row['subject_id']}" for row in stops[:NAMED_MAX])
     words = f"Explain {_more(named, stops)}." if stops else f"{len(open_breaks)} younger ones are open."
-    return Step(f"No break older than {UNEXPLAINED_DAYS} days is unexplained", not stops, words)
+    return Step("explained", f"No break older than {UNEXPLAINED_DAYS} days is unexplained", not stops, words)
 
 
 def _confirmed(conn: Connection, until: datetime) -> Step:
     waiting = {row["line_id"] for row in reconciliation.proposed(conn) if row["created_at"] < until}
-    words = f"{len(waiting)} lines wait to be confirmed." if waiting else "None waits."
-    return Step("Proposed matches are confirmed or explained", not waiting, words)
+    words = f"To be confirmed: {len(waiting)}." if waiting else "None waits."
+    return Step("confirmed", "Proposed matches are confirmed or explained", not waiting, words)
 
 
 def _other_hands(conn: Connection, actor: Person, from_day: date, until: datetime) -> Step:
     own = queries.closes.decided_by(conn, person_id=actor.person_id, since=start_of(from_day), until=until)
     named = ", ".join(row["report_id"] for row in own)
     words = f"{actor.name} decided {named}: another person signs." if own else f"{actor.name} decided none."
-    return Step("Signed by somebody who decided none of these claims", not own, words)
+    return Step("other_hands", "Signed by somebody who decided none of these claims", not own, words)
 
 
 def _more(named: str, rows: list[Row]) -> str:

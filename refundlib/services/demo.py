@@ -3,21 +3,25 @@
 import csv
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from refundlib.db import copies
+from refundlib.db.queries import queries
+from refundlib.demo import processor
 from refundlib.demo.market import PREFIX, Scale, rows
-from refundlib.domain.errors import Refusal, WrongState
+from refundlib.domain.errors import CardRefundRefused, Refusal, WrongState
 from refundlib.domain.exchange import TABLES
 from refundlib.domain.people import Person
-from refundlib.services import decisions, rollup, triage
+from refundlib.domain.reconciling import complete_until
+from refundlib.services import batches, card_refunds, decisions, reconciliation, rollup, triage
 from refundlib.services.desk import Desk
 from refundlib.services.importing import import_folder
 from refundlib.services.importing.folder import Progress
+from refundlib.services.ledger import start_of
 from refundlib.services.people import save_person
 from refundlib.services.queue import Filters, page
 
@@ -27,6 +31,7 @@ PEOPLE: Final = (
     ("mo", "Mo Haddad", "manager", "America/New_York"),
     ("noor", "Noor Aziz", "manager", "America/Los_Angeles"),
     ("fin", "Fin Larsen", "finance", "UTC"),
+    ("ines", "Ines Ferro", "finance", "UTC"),
     ("ada", "Ada Okoye", "admin", "UTC"),
     ("vic", "Vic Marsh", "viewer", "UTC"),
 )
@@ -35,6 +40,10 @@ _SETUP: Final = Person("demo-data", "The demo data", frozenset({"admin"}))
 FIRST_MAX: Final = 50_000
 WAITING: Final = 6
 PROPOSED: Final = 4
+# What finance finds: card refunds to send, some in a batch, and the processor's report of the last days.
+TO_SEND: Final = 12
+IN_BATCH: Final = 4
+REPORT_DAYS: Final = 14
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,7 @@ def load_demo(
         save_person(then, _SETUP, person_id, name, [role], True, time_zone)
     if counts["reports"]:
         _half_done(then)
+        _finance_half_done(then)
     return DemoLoaded(counts)
 
 
@@ -130,3 +140,50 @@ def _half_done(desk: Desk) -> None:
     large = page(desk, dana, Filters(recommendation="approve", amount_from=3001), limit=PROPOSED).rows
     for row in large:
         decisions.decide(early, dana, row["report_id"], "approve", idempotency_key=f"demo-{row['report_id']}")
+
+
+def _finance_half_done(desk: Desk) -> None:
+    """Card refunds wait to be sent, a batch for its second person, and the processor's report is imported."""
+    dana = Person("dana", "Dana Reyes", frozenset({"support"}))
+    fin = Person("fin", "Fin Larsen", frozenset({"finance"}))
+    payouts = _asked_for(desk, dana)
+    hour_ago = _at(desk, desk.clock() - timedelta(hours=1))
+    if len(payouts) > IN_BATCH:
+        batches.make(hour_ago, fin, payouts[:IN_BATCH], idempotency_key=f"demo-{payouts[0]}")
+    _import_report(desk, fin)
+
+
+def _asked_for(desk: Desk, actor: Person) -> list[str]:
+    """Payouts of card refunds asked for in the last two days."""
+    now = desk.clock()
+    with desk.reading() as conn:
+        credits = queries.reconciliation.demo_credits(conn, now=now, limit=TO_SEND * 5)
+    payouts: list[str] = []
+    for number, credit in enumerate(credits):
+        if len(payouts) >= TO_SEND:
+            break
+        at = max(now - timedelta(hours=3 * number + 2), credit["opened_at"] + timedelta(minutes=5))
+        with suppress(CardRefundRefused):  # spent meanwhile, or its payments have given back all they can
+            payouts += card_refunds.request(_at(desk, at), actor, credit["report_id"]).payout_ids
+    return payouts
+
+
+def _at(desk: Desk, moment: datetime) -> Desk:
+    return replace(desk, clock=lambda: moment)
+
+
+def _import_report(desk: Desk, actor: Person) -> None:
+    until_day = complete_until(desk.clock())
+    since, until = start_of(until_day - timedelta(days=REPORT_DAYS)), start_of(until_day)
+    with desk.reading() as conn:
+        payments = queries.reconciliation.demo_payments(conn, since=since, until=until)
+        payouts = queries.reconciliation.demo_payouts(conn, since=since, until=until)
+    text = processor.report(payments, payouts, since, until)
+    reconciliation.import_report(
+        desk,
+        actor,
+        f"balance-change-{since:%Y-%m-%d}.csv",
+        text.encode(),
+        from_day=since.date(),
+        until_day=until.date(),
+    )

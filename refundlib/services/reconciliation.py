@@ -109,8 +109,9 @@ def import_report(
 ) -> Imported:
     """Takes a report of the processor, all of it or nothing, and matches what can be matched.
 
-    from_day, until_day: the days it tells everything of (until_day not included); the days of its first and
-    last line unless given. The same file again changes nothing; lines known from other files are kept once.
+    from_day, until_day: the days it tells everything of (until_day not included); unless given, the days of
+    its first and last line, or none when it is a payout reconciliation, which knows only what was paid out.
+    The same file again changes nothing; lines known from other files are kept once.
     Raises ReportRefused with every bad line, BadFigure.
     """
     digest = hashlib.sha256(content).hexdigest()
@@ -132,6 +133,7 @@ def import_report(
             kind=report.kind,
             from_day=first,
             until_day=until,
+            covers=report.kind == "balance_change" or None not in (from_day, until_day),
             rows_read=len(report.lines),
             rows_new=rows_new,
             notes=list(report.notes),
@@ -158,10 +160,11 @@ def _read(content: bytes, decimal_sign: str | None) -> ParsedReport:
         ) from None
     report = read_report(text, decimal_sign)
     if report.problems:
-        shown = report.problems[0]
-        more = f" and {len(report.problems) - 1} more lines" if len(report.problems) > 1 else ""
+        first = report.problems[0]
+        column = f", column {first.column}" if first.column else ""
+        more = f" (and {len(report.problems) - 1} more things)" if len(report.problems) > 1 else ""
         raise ReportRefused(
-            f"Line {shown.line}, column {shown.column}: {shown.reason}{more}. Nothing was taken.",
+            f"Line {first.line}{column}: {first.reason}{more}. Nothing was taken.",
             tuple((each.line, each.column, each.reason) for each in report.problems),
         )
     return report

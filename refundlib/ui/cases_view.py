@@ -12,6 +12,7 @@ from refundlib.services.metrics import METRICS, Cut, cases
 from refundlib.ui import figure_parts, words
 from refundlib.ui.export import csv_of
 from refundlib.ui.figures import kept_figures, label, label_of
+from refundlib.ui.paging import after, turn
 from refundlib.ui.shell import Visit, refusals
 from refundlib.ui.text import quiet
 
@@ -45,12 +46,13 @@ def show(visit: Visit) -> None:
         hits = params.get("hits") == "1"
         cut = Cut(**{name: params[name] for name in _CUTS if params.get(name)})
         rows, following = cases(
-            visit.desk, visit.person, metric, from_day, to_day, cut, hits=hits, after=params.get("after")
+            visit.desk, visit.person, metric, from_day, to_day, cut, hits=hits, after=after()
         )
         counted = kept_figures(visit, metric, from_day, to_day, None, None, cut)
         _head(metric, from_day, to_day, cut, counted, hits=hits)
         _list(visit, metric, rows)
-        _turn(params, following)
+        with st.container(horizontal=True):
+            turn(following)
 
 
 def _day(params: dict[str, str], name: str) -> date:
@@ -115,13 +117,3 @@ def _cells(visit: Visit, metric: str, row: dict[str, Any]) -> dict[str, str]:
         "Who": row["agent"] or NOTHING,
         "Now": words.STATES[row["state"]] if row["state"] else "not reported",
     }
-
-
-def _turn(params: dict[str, str], following: str | None) -> None:
-    with st.container(horizontal=True):
-        if params.get("after") and st.button("First page", icon=":material/first_page:"):
-            st.query_params.from_dict({name: value for name, value in params.items() if name != "after"})
-            st.rerun()
-        if following and st.button("Next page", icon=":material/chevron_right:"):
-            st.query_params["after"] = following
-            st.rerun()

@@ -1,16 +1,16 @@
 """The dialogs of a claim: what is asked before something is posted. Enter posts, Esc leaves."""
 
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import streamlit as st
 
-from refundlib.domain.errors import BadAmount, Refusal
-from refundlib.domain.money import exponent
+from refundlib.domain.errors import Refusal
+from refundlib.domain.money import decimal_text
 from refundlib.services import card_refunds, decisions, triage
 from refundlib.services.claims import Claim
-from refundlib.ui import words
+from refundlib.ui import claim_parts, words
+from refundlib.ui.dialogs import asked, minor_units, posted, stay
 from refundlib.ui.shell import Visit, tell
 
 
@@ -24,8 +24,8 @@ def decide(visit: Visit, it: Claim, decision: str, key: str) -> None:
     else:
         st.markdown(f"Deny {words.plain(it.report['report_id'])}. {who} reads your reason in the mail.")
     due = _reason_due(it, decision)
-    reason, posted = _asked("Reason", label, due) if due else ("", _posted(label))
-    if posted:
+    reason, is_posted = asked("Reason", label, due) if due else ("", posted(label))
+    if is_posted:
         _try(lambda: _decide(visit, it, decision, key, reason, None))
 
 
@@ -60,29 +60,18 @@ def part(visit: Visit, it: Claim, key: str) -> None:
     currency = it.report["currency"]
     st.markdown(f"The charge was {words.plain(it.amount_text)}.")
     text = st.text_input(f"Amount in {currency}", key=f"amount-{key}")
-    reason, posted = _asked("Reason", "Approve this amount", "The pro reads it in the mail.")
-    if posted:
+    reason, is_posted = asked("Reason", "Approve this amount", "The pro reads it in the mail.")
+    if is_posted:
         _try(lambda: _decide(visit, it, "approve", key, reason, minor_units(text, currency)))
-
-
-def minor_units(text: str, currency: str) -> int:
-    """An amount as a person types it, in minor units: "12.50", "USD" gives 1250. Raises BadAmount."""
-    try:
-        scaled = Decimal(text.strip().lstrip("$€£").replace(",", "")) * 10 ** exponent(currency)
-        if not scaled.is_finite() or scaled != scaled.to_integral_value():
-            raise InvalidOperation
-    except InvalidOperation:
-        raise BadAmount(f"{text!r} is no amount in {currency}. Write it like 12.50.") from None
-    return int(scaled)
 
 
 @st.dialog("Ask the pro", width="medium")
 def ask(visit: Visit, it: Claim) -> None:
     """A question by mail; the clock stops until the pro writes."""
-    question, posted = _asked(
+    question, is_posted = asked(
         "What do you need to know?", "Send the question", "The clock stops until the pro answers."
     )
-    if posted:
+    if is_posted:
         _act(
             lambda: triage.ask_pro(visit.desk, visit.person, it.report["report_id"], question),
             "The question is on its way; the clock stands still.",
@@ -92,8 +81,8 @@ def ask(visit: Visit, it: Claim) -> None:
 @st.dialog("Withdraw the report", width="medium")
 def withdraw(visit: Visit, it: Claim) -> None:
     """The pro takes the report back."""
-    reason, posted = _asked("Why does the pro take it back?", "Withdraw")
-    if posted:
+    reason, is_posted = asked("Why does the pro take it back?", "Withdraw")
+    if is_posted:
         _act(lambda: triage.withdraw(visit.desk, visit.person, it.report["report_id"], reason), "Withdrawn.")
 
 
@@ -102,7 +91,7 @@ def second(visit: Visit, it: Claim, key: str) -> None:
     """The second approval above the limit."""
     amount = words.money(it.report["proposed_amount"], it.report["currency"])
     st.markdown(f"Release **{amount}**, proposed by {words.plain(it.report['proposed_by_name'])}.")
-    if _posted("Release"):
+    if posted("Release"):
         _try(
             lambda: (
                 decisions.second_approval(
@@ -119,8 +108,8 @@ def second(visit: Visit, it: Claim, key: str) -> None:
 @st.dialog("Send back to the queue", width="medium")
 def send_back(visit: Visit, it: Claim) -> None:
     """The second person does not agree."""
-    reason, posted = _asked("Why?", "Send back")
-    if posted:
+    reason, is_posted = asked("Why?", "Send back")
+    if is_posted:
         _act(
             lambda: decisions.send_back(visit.desk, visit.person, it.report["report_id"], reason),
             "Sent back to the queue.",
@@ -130,9 +119,9 @@ def send_back(visit: Visit, it: Claim) -> None:
 @st.dialog("Undo the approval", width="medium")
 def undo(visit: Visit, it: Claim) -> None:
     """Takes the credit back while all of it is there."""
-    reason, posted = _asked("Why?", "Undo", "The pro is told.")
-    if posted:
-        _stay(
+    reason, is_posted = asked("Why?", "Undo", "The pro is told.")
+    if is_posted:
+        stay(
             lambda: decisions.undo(visit.desk, visit.person, it.report["report_id"], reason),
             "Undone: the claim is open again.",
         )
@@ -141,41 +130,37 @@ def undo(visit: Visit, it: Claim) -> None:
 @st.dialog("Reopen (appeal)", width="medium")
 def reopen(visit: Visit, it: Claim) -> None:
     """A new round, judged by another person."""
-    reason, posted = _asked("What is new?", "Reopen")
-    if posted:
-        _stay(
+    reason, is_posted = asked("What is new?", "Reopen")
+    if is_posted:
+        stay(
             lambda: triage.reopen(visit.desk, visit.person, it.report["report_id"], reason),
             "Reopened, with a new deadline.",
         )
 
 
 @st.dialog("Refund to the card", width="medium")
-def card(visit: Visit, it: Claim) -> None:
-    """Asks for what is unspent of the credit to go back to the card."""
-    left = words.money(it.report["credit_remaining"], it.report["currency"])
-    st.markdown(
-        f"**{left}** of this credit is unspent. It goes back to the payments behind it, newest first."
-    )
-    if _posted("Request the card refund"):
-        _stay(
-            lambda: card_refunds.request(visit.desk, visit.person, it.report["report_id"]),
+def card(visit: Visit, report_id: str) -> None:
+    """What of a credit may go to the card, to which payments, or why nothing may; asks for it."""
+    found = card_refunds.offer(visit.desk, visit.person, report_id)
+    if found is None:
+        st.warning("This claim has no credit that stands.")
+        return
+    claim_parts.credit_in_words(visit, found)
+    if found.why_not:
+        st.warning(found.why_not, icon=":material/credit_card_off:")
+        return
+    most = decimal_text(found.most_minor, found.currency)
+    text = st.text_input(f"Amount in {found.currency}", value=most, key=f"card-{report_id}")
+    if posted("Request the card refund"):
+        stay(
+            lambda: card_refunds.request(
+                visit.desk, visit.person, report_id, minor_units(text, found.currency)
+            ),
             "Requested: the money is held until the processor answers.",
         )
 
 
 # -- posting --------------------------------------------------------------------------------------------
-
-
-def _asked(question: str, label: str, hint: str = "") -> tuple[str, bool]:
-    """A line to fill and the button that posts it; Enter in the line posts too."""
-    with st.form(f"ask-{label}", border=False):
-        text = st.text_input(question, placeholder=hint, max_chars=2000)
-        posted = st.form_submit_button(label, type="primary")
-    return text, posted
-
-
-def _posted(label: str) -> bool:
-    return st.button(label, type="primary", shortcut="Enter", key=f"post-{label}")
 
 
 def _try(do: Callable[[], str]) -> None:
@@ -196,14 +181,3 @@ def _act(do: Callable[[], Any], told: str) -> None:
         return told
 
     _try(run)
-
-
-def _stay(do: Callable[[], Any], told: str) -> None:
-    """Does something to the claim and stays on it."""
-    try:
-        do()
-    except Refusal as refusal:
-        st.error(str(refusal))
-        return
-    tell(told)
-    st.rerun()

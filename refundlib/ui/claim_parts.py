@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from refundlib.domain.money import format_money
-from refundlib.services import decisions
+from refundlib.services import card_refunds, decisions
 from refundlib.services.claims import Claim
 from refundlib.services.mailing import mails
 from refundlib.ui import words
@@ -163,7 +163,7 @@ def _money(visit: Visit, it: Claim) -> None:
     rows = [
         {
             "When": words.moment(row["occurred_at"], visit.person),
-            "Event": row["kind"].replace("_", " "),
+            "Event": words.EVENTS[row["kind"]],
             "Account": words.ACCOUNTS[row["account"]],
             "Debit": format_money(row["amount"], row["currency"]) if row["amount"] > 0 else "",
             "Credit": format_money(-row["amount"], row["currency"]) if row["amount"] < 0 else "",
@@ -173,12 +173,48 @@ def _money(visit: Visit, it: Claim) -> None:
         for row in it.entries
     ]
     st.dataframe(pd.DataFrame(rows), hide_index=True)
+    if found := card_refunds.offer(visit.desk, visit.person, it.report["report_id"]):
+        credit_in_words(visit, found)
+        if found.why_not:
+            quiet(words.plain(found.why_not))
     for refund in it.card_refunds:
         amount = words.money(refund["amount"], refund["currency"])
         why = f": {words.plain(refund['failure_reason'])}" if refund["failure_reason"] else ""
         when = words.moment(refund["requested_at"], visit.person)
         name = words.plain(refund["card_refund_id"])
         st.markdown(f"Card refund {name}: {amount}, asked for {when}, **{refund['state']}**{why}")
+    for line in it.settlement:
+        at, amount = (
+            words.moment(line["created_at"], visit.person),
+            words.money(line["gross"], line["currency"]),
+        )
+        what = "sent the money" if line["category"] == "refund" else line["category"].replace("_", " ")
+        st.markdown(f"The processor’s line {words.plain(line['line_id'])}: {what}, {amount}, {at}")
+    st.page_link(
+        "pages/statement.py",
+        label="The pro’s statement",
+        icon=":material/account_balance_wallet:",
+        query_params={"pro": it.report["pro_id"]},
+    )
+
+
+def credit_in_words(visit: Visit, found: card_refunds.Offer) -> None:
+    """A credit: how much is unspent, on what the rest was spent, until when and to which payments it goes."""
+    left, all_of_it = (words.money(n, found.currency) for n in (found.remaining_minor, found.credit_minor))
+    until = words.moment(found.card_until, visit.person)
+    st.markdown(f"**{left}** of the {all_of_it} credit is unspent; to the card until **{until}** (C1).")
+    for use in found.uses:
+        if use["kind"] != "refund":
+            amount = words.money(abs(use["amount"]), found.currency)
+            direction = "came back from" if use["amount"] > 0 else "went to"
+            what = f"{words.EVENTS[use['kind']].lower()} {words.plain(use['source_id'])}"
+            quiet(f"{amount} {direction} {what}, {words.moment(use['occurred_at'], visit.person)}")
+    for payment in found.payments:
+        amount = words.money(payment.left, found.currency)
+        quiet(
+            f"Payment {words.plain(payment.payment_id)} of {words.moment(payment.paid_at, visit.person)} "
+            f"can return {amount}"
+        )
 
 
 def _mail(visit: Visit, it: Claim) -> None:

@@ -309,11 +309,12 @@ def _decided_buttons(visit: Visit, it: Claim) -> None:
         why = None if unspent else "The credit is no longer wholly unspent."
         if st.button("Undo the approval", disabled=not unspent, help=why, icon=":material/undo:"):
             claim_dialogs.undo(visit, it)
-    if it.report["state"] == "approved" and visit.may("request_card_refund"):
-        left = it.report["credit_remaining"] or 0
-        in_time = it.report["card_until"] is not None and visit.desk.clock() <= it.report["card_until"]
-        if st.button("Refund to the card", disabled=not (left and in_time), icon=":material/credit_card:"):
-            claim_dialogs.card(visit, it)
+    if (
+        it.report["state"] == "approved"
+        and visit.may("request_card_refund")
+        and st.button("Refund to the card", icon=":material/credit_card:")
+    ):
+        claim_dialogs.card(visit, it.report["report_id"])
     if (
         it.report["state"] == "denied"
         and visit.may("reopen")

@@ -15,6 +15,8 @@ from refundlib.ui.text import quiet
 Door = dict[str, str]
 Doors = Mapping[int, Sequence[Door | None]]
 _CONFIG: Final = {"displayModeBar": False}
+ROW_PIXELS: Final = 35
+HEAD_PIXELS: Final = 37
 
 
 def chart(figure: Any, name: str, doors: Doors, *, alt: str) -> None:
@@ -47,7 +49,8 @@ def chosen_row(frame: pd.DataFrame, name: str, *, rows_shown: int) -> int | None
     chosen: Any = st.dataframe(
         frame,
         hide_index=True,
-        height=min(len(frame), rows_shown) * 35 + 40,
+        height=min(len(frame), rows_shown) * ROW_PIXELS + HEAD_PIXELS,
+        row_height=ROW_PIXELS,
         on_select="rerun",
         selection_mode="single-cell",
         key=f"{name}-{st.session_state.get(count, 0)}",

@@ -33,10 +33,16 @@ PAGES: Final = (
     ("quality", "Quality", ":material/rule:", "read_metrics"),
     ("cases", "Cases", ":material/list:", "read_metrics"),
     ("second_look", "Second look", ":material/visibility:", "second_look"),
+    ("card_refunds", "Card refunds", ":material/credit_score:", "read_card_refunds"),
+    ("ledger", "Ledger", ":material/menu_book:", "read_ledger"),
+    ("statement", "Statement", ":material/account_balance_wallet:", "read_statement"),
+    ("reconciliation", "Reconciliation", ":material/compare_arrows:", "read_reconciliation"),
+    ("daily_close", "Daily close", ":material/event_available:", "read_reconciliation"),
     ("mail", "Mail", ":material/mail:", "read_mail"),
 )
 # Reached from another page, never by themselves.
-_INNER: Final = ("claim", "lead", "cases", "second_look")
+_INNER: Final = ("claim", "lead", "cases", "second_look", "statement")
+_MONEY: Final = ("card_refunds", "ledger", "reconciliation", "daily_close")
 _THROUGH_APP: Final = "through_app"
 _WANTED: Final = "wanted_page"
 
@@ -78,8 +84,15 @@ def _pages(person: Person | None) -> list[Any]:
             default=name == "queue",
             visibility="visible" if person and name not in _INNER and may(person, rule) else "hidden",
         )
-        for name, title, icon, rule in PAGES
+        for name, title, icon, rule in _in_order(person)
     ]
+
+
+def _in_order(person: Person | None) -> list[tuple[str, str, str, str]]:
+    """Who works on money alone finds those pages first: on a small screen the last ones are hidden."""
+    if person is None or not may(person, "make_batch") or may(person, "decide"):
+        return list(PAGES)
+    return sorted(PAGES, key=lambda page: page[0] not in _MONEY)
 
 
 def _run_page(page: Any) -> None:

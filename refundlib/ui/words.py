@@ -45,6 +45,30 @@ ACCOUNTS: Final[Mapping[str, str]] = {
     "processor_fees": "Processor fees",
     "bank": "Bank",
 }
+EVENTS: Final[Mapping[str, str]] = {
+    "payment": "Payment",
+    "charge": "Charge",
+    "refund": "Refund credit",
+    "refund_undone": "Refund undone",
+    "card_refund_requested": "Card refund requested",
+    "card_refund_declined": "Card refund declined",
+    "card_refund_failed": "Card refund failed",
+    "card_refund_succeeded": "Card refund arrived",
+    "card_refund_reversed": "Card refund came back",
+    "processor_fee": "Processor fee",
+    "bank_payout": "Payout to our bank",
+    "adjustment": "Adjustment",
+}
+PAYOUTS: Final[Mapping[str, str]] = {
+    "requested": "to be sent",
+    "submitted": "being sent",
+    "unknown": "no answer yet",
+    "pending": "on its way",
+    "succeeded": "arrived",
+    "failed": "failed",
+    "reversed": "came back",
+    "declined": "declined",
+}
 SOON_SECONDS: Final = 6 * 3600
 
 _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])")

@@ -72,6 +72,8 @@ CREATE TABLE refunds.processor_files (
     -- The days it tells everything of; until is not one of them.
     from_day date NOT NULL,
     until_day date NOT NULL CHECK (until_day > from_day),
+    -- Whether it does tell everything: a payout reconciliation knows only what is in its payouts.
+    covers boolean NOT NULL,
     rows_read integer NOT NULL,
     rows_new integer NOT NULL,
     notes text[] NOT NULL,
@@ -105,6 +107,7 @@ CREATE TABLE refunds.processor_lines (
 CREATE INDEX processor_lines_created ON refunds.processor_lines (created_at, line_id);
 CREATE INDEX processor_lines_file ON refunds.processor_lines (file_id);
 CREATE INDEX processor_lines_payout ON refunds.processor_lines (payout_id) WHERE payout_id IS NOT NULL;
+CREATE INDEX processor_lines_bank_payout ON refunds.processor_lines (bank_payout_ref) WHERE bank_payout_ref IS NOT NULL;
 CREATE INDEX processor_lines_source ON refunds.processor_lines (source_id) WHERE source_id IS NOT NULL;
 -- What a line may be about: the processor's id of a payment.
 CREATE INDEX payments_processor_ref ON marketplace.payments (processor_ref);

@@ -40,11 +40,11 @@ WHERE (s.currency, s.gross, s.fee, s.category) IS DISTINCT FROM (l.currency, l.g
 ORDER BY s.line_id
 LIMIT :limit;
 
--- name: write_file(file_id, sha256, name, kind, from_day, until_day, rows_read, rows_new, notes, imported_by, imported_at)!
+-- name: write_file(file_id, sha256, name, kind, from_day, until_day, covers, rows_read, rows_new, notes, imported_by, imported_at)!
 INSERT INTO refunds.processor_files (
-    file_id, sha256, name, kind, from_day, until_day, rows_read, rows_new, notes, imported_by, imported_at)
+    file_id, sha256, name, kind, from_day, until_day, covers, rows_read, rows_new, notes, imported_by, imported_at)
 VALUES (
-    :file_id, :sha256, :name, :kind, :from_day, :until_day, :rows_read, :rows_new, CAST(:notes AS text []),
+    :file_id, :sha256, :name, :kind, :from_day, :until_day, :covers, :rows_read, :rows_new, CAST(:notes AS text []),
     :imported_by, :imported_at);
 
 -- name: count_new()$
@@ -89,6 +89,7 @@ SELECT
     f.kind,
     f.from_day,
     f.until_day,
+    f.covers,
     f.rows_read,
     f.rows_new,
     f.notes,
@@ -106,6 +107,7 @@ WITH days AS (
     SELECT DISTINCT CAST(d AS date) AS day
     FROM refunds.processor_files f
     CROSS JOIN LATERAL generate_series(f.from_day, f.until_day - 1, interval '1 day') AS d
+    WHERE f.covers
 )
 
 SELECT
@@ -123,7 +125,7 @@ SELECT CAST(d AS date) AS day
 FROM generate_series(CAST(:from_day AS date), CAST(:until_day AS date) - 1, interval '1 day') AS d
 WHERE NOT EXISTS (
     SELECT FROM refunds.processor_files f
-    WHERE CAST(d AS date) >= f.from_day AND CAST(d AS date) < f.until_day
+    WHERE f.covers AND CAST(d AS date) >= f.from_day AND CAST(d AS date) < f.until_day
 )
 ORDER BY day;
 
@@ -409,6 +411,7 @@ WITH covered AS (
     SELECT DISTINCT CAST(d AS date) AS day
     FROM refunds.processor_files f
     CROSS JOIN LATERAL generate_series(f.from_day, f.until_day - 1, interval '1 day') AS d
+    WHERE f.covers
 ), due AS (
     SELECT c.day
     FROM covered c
@@ -537,26 +540,20 @@ WITH covered AS (
         AND s.category IN ('refund', 'refund_failure', 'charge')
         AND (s.gross, s.currency) IS DISTINCT FROM (s.our_amount, s.our_currency)
     UNION ALL
-    -- A payout to our bank is the sum of what it is made of; a payout reconciliation tells all of it.
+    -- A payout to our bank is the sum of what names it. What lies before the first day is not here, so the first
+    -- payouts are left out.
     SELECT
         'amount_differs', l.source_id, l.line_id, l.created_at, -x.net, l.currency, l.gross, NULL, NULL, l.currency
     FROM refunds.processor_lines l
     CROSS JOIN LATERAL (
         SELECT sum(i.net)::bigint AS net
         FROM refunds.processor_lines i
-        WHERE i.bank_payout_ref = l.source_id AND i.category <> 'payout' AND i.created_at >= l.created_at - interval '60 days'
+        WHERE i.bank_payout_ref = l.source_id AND i.line_id <> l.line_id
     ) AS x
     WHERE
         l.category = 'payout'
-        AND l.created_at >= :since
+        AND l.created_at >= CAST(:since AS timestamptz) + interval '7 days'
         AND x.net <> -l.gross
-        AND EXISTS (
-            SELECT FROM refunds.processor_files f
-            WHERE
-                f.kind = 'payout_reconciliation'
-                AND refunds.utc_day(l.created_at) >= f.from_day
-                AND refunds.utc_day(l.created_at) < f.until_day
-        )
     UNION ALL
     SELECT
         CASE WHEN l.category = ANY(CAST(:known AS text [])) THEN 'theirs_not_ours' ELSE 'unknown_category' END,
@@ -781,3 +778,43 @@ SELECT
     count(DISTINCT (pro_id, currency)) AS pros,
     max(as_of) AS as_of
 FROM refunds.marketplace_balances;
+
+-- -- the demo's processor -------------------------------------------------------------------------------
+
+-- name: demo_payments(since, until)
+-- What the demo's processor took in.
+SELECT
+    processor_ref,
+    amount,
+    paid_at
+FROM marketplace.payments
+WHERE paid_at >= :since AND paid_at < :until
+ORDER BY paid_at, payment_id;
+
+-- name: demo_payouts(since, until)
+-- What the demo's processor paid out, or got back.
+SELECT
+    p.payout_id,
+    p.processor_ref,
+    p.amount,
+    p.state,
+    coalesce(p.sent_at, c.submitted_at) AS sent_at,
+    p.settled_at,
+    p.reversed_at
+FROM refunds.payouts p
+JOIN refunds.card_refunds c USING (card_refund_id)
+WHERE
+    (c.submitted_at >= :since AND c.submitted_at < :until)
+    OR (p.state IN ('failed', 'reversed') AND coalesce(p.reversed_at, p.settled_at) >= :since AND coalesce(p.reversed_at, p.settled_at) < :until)
+ORDER BY c.submitted_at, p.payout_id;
+
+-- name: demo_credits(now, limit)
+-- Credits of the last days that are wholly unspent and may still go to the card.
+SELECT
+    d.report_id,
+    l.opened_at
+FROM refunds.lots l
+JOIN refunds.decisions d ON d.decision_id = l.source_id
+WHERE l.kind = 'refund' AND l.remaining = l.amount AND l.card_until > :now
+ORDER BY l.opened_at, l.lot_id
+LIMIT :limit;

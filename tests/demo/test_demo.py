@@ -32,7 +32,7 @@ def test_demo_is_whole(owner_desk: Desk, market: Market) -> None:
     assert market.one("SELECT count(DISTINCT reason) FROM refunds.reports") == 6
     assert market.one("SELECT count(*) FROM refunds.reports WHERE decided_at > deadline_at") > 0
     assert market.one("SELECT count(*) FROM refunds.reports WHERE state = 'waiting_on_pro'") > 0
-    assert market.one("SELECT count(*) FROM refunds.people") == 7
+    assert market.one("SELECT count(*) FROM refunds.people") == 8
     answer = check(owner_desk)
     assert answer["ok"], answer
 

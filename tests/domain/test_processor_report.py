@@ -116,9 +116,25 @@ def test_a_refund_and_its_failure() -> None:
 
 
 def test_the_payout_reconciliation_names_the_payout_to_our_bank() -> None:
-    """The column automatic_payout_id makes it a payout reconciliation."""
-    report = read_report(written({"automatic_payout_id": "po_1"}, columns=("automatic_payout_id", *DEFAULT)))
+    """A payout in every line makes it a payout reconciliation; a balance change names some of them too."""
+    columns = ("automatic_payout_id", *DEFAULT)
+    report = read_report(written({"automatic_payout_id": "po_1"}, columns=columns))
     assert (report.kind, only(report).bank_payout_ref) == ("payout_reconciliation", "po_1")
+    on_balance = {"balance_transaction_id": "txn_9", "automatic_payout_id": ""}
+    mixed = read_report(written({"automatic_payout_id": "po_1"}, on_balance, columns=columns))
+    assert mixed.kind == "balance_change"
+
+
+def test_the_export_of_payouts_alone() -> None:
+    """Payouts have a file of their own, with the moment they took effect and their id as payout_id."""
+    columns = ("payout_id", "effective_at_utc", *(name for name in DEFAULT if name != "created"))
+    payout = {"reporting_category": "payout", "gross": "-9.00", "fee": "0.00", "net": "-9.00"}
+    line = only(
+        read_report(
+            written({**payout, "payout_id": "po_1", "effective_at_utc": "2026-03-04"}, columns=columns)
+        )
+    )
+    assert (line.source_id, line.gross, line.created_at) == ("po_1", -900, datetime(2026, 3, 4, tzinfo=UTC))
 
 
 def test_unknown_categories_are_read() -> None:

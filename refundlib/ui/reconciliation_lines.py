@@ -1,0 +1,223 @@
+"""The processor's lines on the screen: to be confirmed, to be posted, and each with its matches."""
+
+from typing import Any, Final
+
+import pandas as pd
+import streamlit as st
+
+from refundlib.domain.money import format_money
+from refundlib.domain.processor_report import KNOWN_CATEGORIES
+from refundlib.services import reconciliation
+from refundlib.ui import words
+from refundlib.ui.dialogs import asked, posted, stay
+from refundlib.ui.figure_parts import chosen_row
+from refundlib.ui.paging import after, first_page, turn
+from refundlib.ui.shell import Visit
+from refundlib.ui.text import quiet
+
+_HOW: Final = {
+    "our_id": "by our id",
+    "processor_id": "by the processor’s id",
+    "confirmed": "confirmed by a person",
+}
+
+Row = dict[str, Any]
+
+
+def doors(row: Row) -> None:
+    """From a break to what it is about."""
+    if row["report_id"]:
+        st.page_link(
+            "pages/claim.py",
+            label="The claim",
+            icon=":material/balance:",
+            query_params={"claim": row["report_id"], "part": "Money"},
+        )
+    if row["line_id"]:
+        st.page_link(
+            "pages/reconciliation.py",
+            label="The processor’s line",
+            icon=":material/receipt:",
+            query_params={"view": "Lines", "line": row["line_id"]},
+        )
+    if row["pro_id"]:
+        st.page_link(
+            "pages/statement.py",
+            label="The pro’s statement",
+            icon=":material/account_balance_wallet:",
+            query_params={"pro": row["pro_id"]},
+        )
+
+
+# -- to confirm, to post ----------------------------------------------------------------------------------
+
+
+def proposals(visit: Visit, waiting: list[Row]) -> None:
+    if not waiting:
+        st.success("No line waits to be confirmed.", icon=":material/task_alt:")
+        return
+    quiet("Exactly the same amount, a few days apart, and no id that proves it: is it the same?")
+    for line_id in dict.fromkeys(row["line_id"] for row in waiting):
+        _proposal(visit, [row for row in waiting if row["line_id"] == line_id])
+
+
+def _proposal(visit: Visit, candidates: list[Row]) -> None:
+    line = candidates[0]
+    amount, when = (
+        words.money(line["gross"], line["currency"]),
+        words.moment(line["created_at"], visit.person),
+    )
+    with st.container(border=True):
+        st.markdown(
+            f"**{words.plain(line['line_id'])}** · {line['category']} · {amount} · {when} · "
+            f"{words.plain(line['description'])}"
+        )
+        for number, row in enumerate(candidates):
+            with st.container(horizontal=True, vertical_alignment="center"):
+                when = words.moment(row["at"], visit.person)
+                st.markdown(f"{row['what']} {words.plain(row['subject_id'])}, {when}", width="content")
+                if visit.may("reconcile") and st.button(
+                    "It is the same", key=f"confirm-{line['line_id']}-{number}", icon=":material/link:"
+                ):
+                    _confirm(visit, row)
+
+
+@st.dialog("Confirm a match", width="medium")
+def _confirm(visit: Visit, row: Row) -> None:
+    """The line and the thing of ours are one."""
+    st.markdown(
+        f"{words.plain(row['line_id'])} is {row['what']} **{words.plain(row['subject_id'])}**, "
+        f"{words.money(row['gross'], row['currency'])}. It can be undone."
+    )
+    if posted("Confirm"):
+        stay(
+            lambda: reconciliation.confirm(
+                visit.desk, visit.person, row["line_id"], row["what"], row["subject_id"]
+            ),
+            f"{row['line_id']} is matched with {row['subject_id']}.",
+        )
+
+
+def to_post(visit: Visit, due: list[Row]) -> None:
+    if not due:
+        st.success("The ledger has every fee and payout of the reports.", icon=":material/task_alt:")
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        quiet("What only the processor knows: its fees, and what it paid out to our bank.")
+        if visit.may("reconcile") and st.button(f"Post {len(due)}", type="primary", icon=":material/check:"):
+            _post(visit, len(due))
+    st.dataframe(
+        pd.DataFrame(
+            [
+                {
+                    "When": words.moment(row["created_at"], visit.person),
+                    "Line": row["line_id"],
+                    "Category": row["category"],
+                    "Gross": format_money(row["gross"], row["currency"]),
+                    "Fee": format_money(row["fee"], row["currency"]),
+                    "Description": row["description"],
+                }
+                for row in due
+            ]
+        ),
+        hide_index=True,
+    )
+
+
+@st.dialog("Post fees and payouts", width="medium")
+def _post(visit: Visit, count: int) -> None:
+    """Each at its own time; what is of a closed day is booked on the next open one."""
+    fees, bank = words.ACCOUNTS["processor_fees"], words.ACCOUNTS["bank"]
+    st.markdown(f"{count} lines: fees go to *{fees}*, payouts to *{bank}*.")
+    if posted("Post"):
+        stay(
+            lambda: reconciliation.post_fees_and_payouts(visit.desk, visit.person),
+            "Posted: the ledger has the fees and payouts of every report.",
+        )
+
+
+# -- lines ------------------------------------------------------------------------------------------------
+
+
+def lines(visit: Visit) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        category = st.selectbox(
+            "Category",
+            sorted(KNOWN_CATEGORIES),
+            index=None,
+            placeholder="any",
+            key="category",
+            bind="query-params",
+            on_change=first_page,
+            width=220,
+        )
+        search = st.text_input(
+            "Line, charge, refund, payout or our id", key="line", bind="query-params", on_change=first_page
+        )
+    rows, following = reconciliation.lines(
+        visit.desk, visit.person, category=category, search=search, after=after()
+    )
+    if not rows:
+        st.info("No line is like this.", icon=":material/search_off:")
+        return
+    frame = pd.DataFrame([_line(visit, row) for row in rows])
+    at = chosen_row(frame, "lines", rows_shown=12)
+    if at is not None:
+        st.session_state["chosen_line"] = rows[at]["line_id"]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        quiet("Click a line to see what it is matched with.")
+        turn(following)
+    picked = st.session_state.get("chosen_line")
+    one = rows[0] if len(rows) == 1 else next((row for row in rows if row["line_id"] == picked), None)
+    if one is not None:
+        _line_in_full(visit, one)
+
+
+def _line(visit: Visit, row: Row) -> Row:
+    return {
+        "When": words.moment(row["created_at"], visit.person),
+        "Line": row["line_id"],
+        "Category": row["category"],
+        "Gross": format_money(row["gross"], row["currency"]),
+        "Fee": format_money(row["fee"], row["currency"]) if row["fee"] else "",
+        "Matched with": row["subject_id"] or ("posted" if row["posted_in"] else "–"),
+        "How": _HOW.get(row["how"] or "", ""),
+        "Report": row["report_id"] or "",
+        "Processor’s id": row["source_id"] or "",
+        "File": row["file_id"],
+    }
+
+
+def _line_in_full(visit: Visit, row: Row) -> None:
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            amount = words.money(row["gross"], row["currency"])
+            st.markdown(f"**{words.plain(row['line_id'])}** · {row['category']} · {amount}", width="content")
+            doors({"report_id": row["report_id"], "line_id": None, "pro_id": None})
+            if (
+                row["match_id"]
+                and visit.may("reconcile")
+                and st.button("Undo the match", icon=":material/link_off:")
+            ):
+                _undo(visit, row)
+        for each in reconciliation.history_of(visit.desk, visit.person, row["line_id"]):
+            undone = (
+                f"; undone by {words.plain(each['undone_by_name'])}: “{words.plain(each['undone_why'])}”"
+                if each["undone_at"]
+                else ""
+            )
+            what, when = words.plain(each["subject_id"]), words.moment(each["matched_at"], visit.person)
+            who = words.plain(each["matched_by_name"])
+            quiet(f"{each['what']} {what}, {_HOW[each['how']]}, {who}, {when}{undone}")
+
+
+@st.dialog("Undo a match", width="medium")
+def _undo(visit: Visit, row: Row) -> None:
+    """It stays as history, and is not made again by itself."""
+    st.markdown(f"{words.plain(row['line_id'])} is no longer {words.plain(row['subject_id'])}.")
+    why, is_posted = asked("Why?", "Undo the match")
+    if is_posted:
+        stay(
+            lambda: reconciliation.undo_match(visit.desk, visit.person, row["line_id"], why),
+            "The match is undone.",
+        )

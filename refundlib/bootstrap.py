@@ -4,6 +4,7 @@ import atexit
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from typing import Final
 
 from refundlib.config import Settings, settings
 from refundlib.db.embedded import embedded_server
@@ -101,9 +102,17 @@ def desk_here(*, as_owner: bool = False) -> Iterator[Desk]:
             desk.engine.dispose()
 
 
+# What the app opened, for as long as it serves. Python's own end of the process is the second chance only:
+# a server that is stopped by SIGTERM ends by that signal, and nothing registered with atexit is run.
+_OPENED_FOR_APP: Final = ExitStack()
+atexit.register(_OPENED_FOR_APP.close)
+
+
 def open_desk_for_app() -> Desk:
-    """The desk for as long as this process lives: what the Streamlit server uses, opened once."""
-    stack = ExitStack()
-    desk = stack.enter_context(desk_here())
-    atexit.register(stack.close)
-    return desk
+    """The desk for as long as the Streamlit server serves, which opens it once."""
+    return _OPENED_FOR_APP.enter_context(desk_here())
+
+
+def close_desk_of_app() -> None:
+    """Closes what `open_desk_for_app` opened: the last to leave an embedded database stops it."""
+    _OPENED_FOR_APP.close()

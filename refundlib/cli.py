@@ -386,6 +386,94 @@ def check(as_json: bool) -> None:
     sys.exit(0 if answer["ok"] else REFUSED)
 
 
+# -- finance --------------------------------------------------------------------------------------
+
+
+@main.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--from", "from_", metavar="D", help="First day it tells everything of; its first line's else.")
+@click.option("--to", metavar="D", help="The day after the last; after its last line's else.")
+@click.option("--decimal", type=click.Choice([".", ","]), help="The decimal sign, when it cannot be told.")
+@_as_option
+@_json_option
+def reconcile(file: Path, from_: str | None, to: str | None, decimal: str | None, as_json: bool) -> None:
+    """Take the card processor's report (CSV) and say what does not agree. Exit status 1 when anything does."""
+    from refundlib.bootstrap import desk_here
+    from refundlib.services import reconciliation
+
+    with desk_here() as desk:
+        actor = _actor(desk)
+        days = {"from_day": _day(from_) if from_ else None, "until_day": _day(to) if to else None}
+        done = reconciliation.import_report(
+            desk, actor, file.name, file.read_bytes(), **days, decimal_sign=decimal
+        )
+        breaks = reconciliation.breaks(desk, actor)
+        waiting = reconciliation.proposals(desk, actor)
+        due = reconciliation.to_post(desk, actor)
+    if as_json:
+        _print_json({"imported": done.__dict__, "breaks": breaks, "to_confirm": waiting, "to_post": len(due)})
+    else:
+        _tell_reconciled(done, breaks, waiting, due)
+    sys.exit(REFUSED if any(not row["explanation"] for row in breaks) else 0)
+
+
+def _tell_reconciled(done: Any, breaks: list[Any], waiting: list[Any], due: list[Any]) -> None:
+    for note in done.notes:
+        click.echo(note)
+    click.echo(
+        f"{done.file_id}: {done.rows_read} lines, {done.rows_new} of them new, {done.matched} matched; "
+        f"{len({row['line_id'] for row in waiting})} to confirm, {len(due)} fees and payouts to post."
+    )
+    for row in breaks:
+        click.echo(
+            f"{row['class']:26} {row['subject_id']:28} {row['amount'] or '-':>10} "
+            f"{row['their_amount'] or '-':>10} {row['currency']}  {row['at']:%Y-%m-%d}  {row['explanation']}"
+        )
+    click.echo(f"{len(breaks)} breaks." if breaks else "No break.")
+
+
+@main.command("post-fees")
+@_as_option
+def post_fees() -> None:
+    """Post the fees and the payouts to our bank that the processor's reports tell of."""
+    from refundlib.bootstrap import desk_here
+    from refundlib.services.reconciliation import post_fees_and_payouts
+
+    with desk_here() as desk:
+        counts = post_fees_and_payouts(desk, _actor(desk))
+    click.echo(f"Posted: {counts['processor_fee']} fees, {counts['bank_payout']} payouts to our bank.")
+
+
+@main.command()
+@click.argument("day", metavar="DATE")
+@_as_option
+@_json_option
+def close(day: str, as_json: bool) -> None:
+    """Close the books up to the end of DATE (UTC), signed by --as PERSON; its journal is frozen."""
+    from refundlib.bootstrap import desk_here
+    from refundlib.services import closing
+
+    with desk_here() as desk:
+        sha256 = closing.close(desk, _actor(desk), _day(day))
+    if as_json:
+        _print_json({"day": day, "sha256": sha256})
+    else:
+        click.echo(f"{day} is closed. SHA-256 of its journal: {sha256}")
+
+
+@main.command()
+@click.option("--from", "from_", required=True, metavar="D", help="First day, like 2026-01-01 (UTC).")
+@click.option("--to", required=True, metavar="D", help="The day after the last.")
+@_as_option
+def journal(from_: str, to: str) -> None:
+    """The entries booked on some days, as CSV for accounting."""
+    from refundlib.bootstrap import desk_here
+    from refundlib.services.ledger import journal_csv
+
+    with desk_here() as desk:
+        click.echo(journal_csv(desk, _reader(desk), _day(from_), _day(to)), nl=False)
+
+
 # -- running --------------------------------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ ARROWS = {
     "demo": {"domain", "demo"},
     "services": {"domain", "db", "demo", "services"},
     "worker": {"domain", "services", "worker"},
+    "web": {"domain", "services", "web"},
     "ui": {"domain", "services", "ui", "bootstrap", "config"},
 }
 

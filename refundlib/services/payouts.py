@@ -86,7 +86,7 @@ def look_after(desk: Desk, limit: int = LOOKS_A_PASS_MAX) -> Work:
 def hear(desk: Desk, body: bytes, signature: str) -> str | None:
     """A webhook: what it says is recorded, once, in any order; the payout's id, None when it is not ours.
 
-    Raises ForgedEvent.
+    Raises ForgedEvent; ProcessorSilent when it cannot be asked now, so that the event is sent again.
     """
     news = desk.processor.read_event(body, signature)
     if news is None:
@@ -95,9 +95,9 @@ def hear(desk: Desk, body: bytes, signature: str) -> str | None:
         payout_id: str | None = queries.card_refunds.of_processor(
             conn, payout_id=news.payout_id, processor_ref=news.processor_ref
         )
-    if payout_id is not None:
-        # The event may be late and others before it: what holds is what the processor says when it is asked.
-        _look(desk, payout_id)
+    # The event may be late and others before it: what holds is what the processor says when it is asked.
+    if payout_id is not None and _look(desk, payout_id) == "silent":
+        raise ProcessorSilent(f"The processor does not answer about {payout_id} now.")
     return payout_id
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from refundlib.domain.errors import ForgedEvent, ProcessorRefused
+from refundlib.domain.errors import ForgedEvent, ProcessorRefused, ProcessorSilent
 from refundlib.domain.payout import PayoutNews, PayoutOrder
 from refundlib.domain.people import Person
 from refundlib.payments.stripe import StripeProcessor
@@ -203,6 +203,22 @@ def test_webhooks_in_any_order_and_twice(
     with pytest.raises(ForgedEvent):
         hear(desk, *server.signed(events[0], secret="whsec_other"))
     assert check(desk)["ok"]
+
+
+def test_an_event_is_to_come_again_while_the_processor_is_silent(
+    desk: Desk, people: People, payout: str, market: Market, server: StripeServer
+) -> None:
+    """What an event says is asked for; without an answer nothing changes, and the event is not taken."""
+    server.next_status = "pending"
+    send(desk, people["fin"], payout)
+    (ref,) = server.refunds
+    event = server.signed(server.change(ref, "succeeded"))
+    deaf = replace(desk, processor=StripeProcessor(KEY, SECRET, "http://127.0.0.1:9", timeout_seconds=0.5))
+    with pytest.raises(ProcessorSilent):
+        hear(deaf, *event)
+    assert state(market) == "pending"
+    hear(desk, *event)
+    assert state(market) == "succeeded"
 
 
 def test_news_of_others_is_left(desk: Desk, server: StripeServer) -> None:

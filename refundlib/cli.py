@@ -397,7 +397,10 @@ def check(as_json: bool) -> None:
 @_as_option
 @_json_option
 def reconcile(file: Path, from_: str | None, to: str | None, decimal: str | None, as_json: bool) -> None:
-    """Take the card processor's report (CSV) and say what does not agree. Exit status 1 when anything does."""
+    """Take the card processor's report (CSV) and say what does not agree.
+
+    Exit status 1 while any of it has no explanation.
+    """
     from refundlib.bootstrap import desk_here
     from refundlib.services import reconciliation
 

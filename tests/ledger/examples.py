@@ -67,7 +67,9 @@ def story() -> list[tuple[str, Posting, str]]:
     )
     tell("Adjustment down: consumes like a charge", account.adjust_down("ADJ2", 900, day(25), "bank"))
     tell("Processor fee", processor_fee("FEE1", 59, "USD", day(26)))
+    tell("Processor fee given back", processor_fee("FEE2", -20, "USD", day(26)))
     tell("Payout to our bank", bank_payout("PO1", 4000, "USD", day(27)))
+    tell("Payout to our bank that came back", bank_payout("PO2", -1000, "USD", day(27)))
     tell(
         "Adjustment between accounts that are no pro's",
         adjustment("ADJ3", "processor_fees", "bank", 15, "USD", day(28)),

@@ -25,6 +25,7 @@ from refundlib.domain.reconciling import (
     CLOSED_DAYS_WATCHED,
     PROPOSED_DAYS,
     REQUESTED_DAYS,
+    UNEXPLAINED_DAYS,
     complete_at,
     complete_until,
 )
@@ -398,6 +399,17 @@ def history_of(desk: Desk, actor: Person, line_id: str) -> list[Row]:
     return rows
 
 
+@command("read_reconciliation")
+def chain(desk: Desk, actor: Person, payout_id: str) -> list[Row]:
+    """A payout step by step from its decision to the processor's lines: at, step, id, amount, who.
+
+    Steps: approved, the kinds of ledger transactions, sent, line (minor units, lines signed).
+    """
+    with desk.reading() as conn:
+        rows: list[Row] = queries.reconciliation.chain(conn, payout_id=payout_id)
+    return rows
+
+
 # -- posting ----------------------------------------------------------------------------------------------
 
 
@@ -446,6 +458,8 @@ def _postings(conn: Connection, line: Row) -> Iterable[Posting]:
 def breaks(desk: Desk, actor: Person) -> list[Row]:
     """What does not agree, the oldest first: class, both amounts (minor units), owner, due_on, explanation.
 
+    due_on is UNEXPLAINED_DAYS after it came about unless somebody set another day.
+
     What a proposal could settle waits for a person there and is not among them.
     """
     with desk.reading() as conn:
@@ -466,7 +480,11 @@ def breaks_now(conn: Connection, now: datetime) -> list[Row]:
     settled_there = {row["line_id"] for row in waiting} | {row["subject_id"] for row in waiting}
     loose = ("theirs_not_ours", "ours_not_theirs", "sent_not_found", "status_differs")
     return [
-        {**row, "age_days": (now - row["at"]).days}
+        {
+            **row,
+            "age_days": (now - row["at"]).days,
+            "due_on": row["due_on"] or row["at"].date() + timedelta(days=UNEXPLAINED_DAYS),
+        }
         for row in rows
         if row["class"] not in loose or row["subject_id"] not in settled_there
     ]

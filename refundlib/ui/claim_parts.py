@@ -190,12 +190,20 @@ def _money(visit: Visit, it: Claim) -> None:
         )
         what = "sent the money" if line["category"] == "refund" else line["category"].replace("_", " ")
         st.markdown(f"The processor’s line {words.plain(line['line_id'])}: {what}, {amount}, {at}")
-    st.page_link(
-        "pages/statement.py",
-        label="The pro’s statement",
-        icon=":material/account_balance_wallet:",
-        query_params={"pro": it.report["pro_id"]},
-    )
+    with st.container(horizontal=True):
+        st.page_link(
+            "pages/statement.py",
+            label="The pro’s statement",
+            icon=":material/account_balance_wallet:",
+            query_params={"pro": it.report["pro_id"]},
+        )
+        if visit.may("read_ledger"):
+            st.page_link(
+                "pages/ledger.py",
+                label="In the journal",
+                icon=":material/menu_book:",
+                query_params={"books": "Journal", "ref": it.report["report_id"]},
+            )
 
 
 def credit_in_words(visit: Visit, found: card_refunds.Offer) -> None:

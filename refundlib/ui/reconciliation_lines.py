@@ -200,6 +200,8 @@ def _line_in_full(visit: Visit, row: Row) -> None:
                 and st.button("Undo the match", icon=":material/link_off:")
             ):
                 _undo(visit, row)
+        if row["what"] == "payout":
+            _chain(visit, row["subject_id"])
         for each in reconciliation.history_of(visit.desk, visit.person, row["line_id"]):
             undone = (
                 f"; undone by {words.plain(each['undone_by_name'])}: “{words.plain(each['undone_why'])}”"
@@ -209,6 +211,27 @@ def _line_in_full(visit: Visit, row: Row) -> None:
             what, when = words.plain(each["subject_id"]), words.moment(each["matched_at"], visit.person)
             who = words.plain(each["matched_by_name"])
             quiet(f"{each['what']} {what}, {_HOW[each['how']]}, {who}, {when}{undone}")
+
+
+def _chain(visit: Visit, payout_id: str) -> None:
+    """The three sides of it: the decision, the ledger, the processor."""
+    steps = reconciliation.chain(visit.desk, visit.person, payout_id)
+    own = {"approved": "Approved", "sent": "Sent to the processor", "line": "The processor’s line"}
+    st.dataframe(
+        pd.DataFrame(
+            [
+                {
+                    "When": words.moment(step["at"], visit.person),
+                    "What": own.get(step["step"]) or f"Ledger: {words.EVENTS[step['step']].lower()}",
+                    "Id": step["id"],
+                    "Amount": format_money(step["amount"], step["currency"]),
+                    "By": step["who"],
+                }
+                for step in steps
+            ]
+        ),
+        hide_index=True,
+    )
 
 
 @st.dialog("Undo a match", width="medium")

@@ -369,6 +369,48 @@ JOIN refunds.processor_lines l USING (line_id)
 WHERE c.report_id = :report_id
 ORDER BY l.created_at, l.line_id;
 
+-- name: chain(payout_id)
+-- A payout from its decision to the bank: decided, credited, requested, sent, what became of it, and the processor's lines.
+WITH it AS (
+    SELECT p.payout_id, p.card_refund_id, p.amount, p.currency, p.sent_at, c.submitted_at, c.report_id, l.source_id AS decision_id
+    FROM refunds.payouts p
+    JOIN refunds.card_refunds c USING (card_refund_id)
+    JOIN refunds.lots l USING (lot_id)
+    WHERE p.payout_id = :payout_id
+)
+
+SELECT x.at, x.step, x.id, x.amount, x.currency, x.who
+FROM (
+    SELECT d.decided_at AS at, 1 AS rank, 'approved' AS step, d.decision_id AS id, d.refund_amount AS amount, d.currency, d.decided_by AS who
+    FROM it
+    JOIN refunds.decisions d USING (decision_id)
+    UNION ALL
+    SELECT
+        t.occurred_at,
+        CASE t.kind WHEN 'refund' THEN 2 WHEN 'card_refund_requested' THEN 3 WHEN 'card_refund_succeeded' THEN 5 ELSE 6 END,
+        t.kind,
+        CAST(t.transaction_id AS text),
+        e.amount,
+        t.currency,
+        t.actor
+    FROM it
+    JOIN refunds.ledger_transactions t ON (t.kind, t.source_id) IN (
+        ('refund', it.decision_id), ('card_refund_requested', it.card_refund_id),
+        ('card_refund_succeeded', it.payout_id), ('card_refund_failed', it.payout_id),
+        ('card_refund_reversed', it.payout_id), ('card_refund_declined', it.payout_id))
+    JOIN refunds.ledger_entries e ON e.transaction_id = t.transaction_id AND e.amount > 0
+    UNION ALL
+    SELECT coalesce(it.sent_at, it.submitted_at), 4, 'sent', it.payout_id, it.amount, it.currency, ''
+    FROM it
+    WHERE it.submitted_at IS NOT NULL
+    UNION ALL
+    SELECT l.created_at, 7, 'line', l.line_id, l.gross, l.currency, l.category
+    FROM it
+    JOIN refunds.line_matches m ON m.subject_id = it.payout_id AND m.what = 'payout' AND m.undone_at IS NULL
+    JOIN refunds.processor_lines l USING (line_id)
+) AS x
+ORDER BY x.rank, x.at, x.id;
+
 -- -- posting what only the processor knows ---------------------------------------------------------------
 
 -- name: to_post(since, until)

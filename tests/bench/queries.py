@@ -23,6 +23,7 @@ from refundlib.domain.people import Person
 
 ROUNDS = 40
 MO = Person("mo", "Mo Haddad", frozenset({"manager"}))
+FIN = Person("fin", "Fin Larsen", frozenset({"finance"}))
 Reads = dict[str, Callable[[], Any]]
 
 
@@ -142,6 +143,36 @@ def reads(desk: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
         "cases: newest overruled of one category",
         lambda: cases(desk, MO, "overrule", half, last, Cut(category="roofing"), hits=True),
     )
+    yield from finance_reads(desk)
+
+
+def finance_reads(desk: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Every read of finance's pages."""
+    from sqlalchemy import text
+
+    from refundlib.services import batches, closing, ledger, reconciliation, statements
+
+    now = desk.clock()
+    today, week = ledger.start_of(now.date()), now - timedelta(days=7)
+    with desk.reading() as conn:
+        pro = conn.execute(text("SELECT pro_id FROM refunds.balances ORDER BY pro_seq DESC LIMIT 1")).scalar()
+    yield "card refunds: stages", lambda: batches.stages(desk, FIN)
+    yield "card refunds: to send", lambda: batches.on_the_way(desk, FIN, "to_send")
+    yield "card refunds: arrived, newest", lambda: batches.settled(desk, FIN, "done")
+    yield "trial balance now", lambda: ledger.trial_balance(desk, FIN)
+    noon = today - timedelta(days=300, hours=12)
+    yield "trial balance, a past noon", lambda: ledger.trial_balance(desk, FIN, noon)
+    yield "journal: newest", lambda: ledger.journal(desk, FIN, ledger.Search(week, now))
+    held = ledger.Search(week, now, account="pro_held")
+    yield "journal: one account of a week", lambda: ledger.journal(desk, FIN, held)
+    quarter = now - timedelta(days=90)
+    yield "statement of the busiest pro", lambda: statements.statement(desk, FIN, pro, quarter, now)
+    yield "reconciliation: breaks", lambda: reconciliation.breaks(desk, FIN)
+    yield "reconciliation: to confirm", lambda: reconciliation.proposals(desk, FIN)
+    yield "reconciliation: to post", lambda: reconciliation.to_post(desk, FIN)
+    yield "reconciliation: lines", lambda: reconciliation.lines(desk, FIN)
+    day = closing.next_day(desk, FIN)
+    yield "daily close: what is missing", lambda: closing.readiness(desk, FIN, day)
 
 
 def timed(read: Callable[[], Any]) -> dict[str, float]:

@@ -167,6 +167,23 @@ def test_what_is_not_due_is_expected(desk: Desk, people: People, month: Month) -
     assert classes(desk, people) == []
 
 
+def test_three_sides_of_one_refund(desk: Desk, people: People, month: Month) -> None:
+    """From the processor's line back to the decision: decided, credited, requested, sent, arrived, settled."""
+    take(desk, people, month.report.encode())
+    payout = first(rows_of(month.report), "refund")["refund_metadata[payout_id]"]
+    steps = reconciliation.chain(desk, people["mo"], payout)
+    assert [step["step"] for step in steps] == [
+        "approved",
+        "refund",
+        "card_refund_requested",
+        "sent",
+        "card_refund_succeeded",
+        "line",
+    ]
+    assert {abs(step["amount"]) for step in steps} == {1500}
+    assert steps[0]["who"] == "dana"
+
+
 def test_decided_not_credited_and_the_reverse(
     desk: Desk, people: People, month: Month, market: Market
 ) -> None:

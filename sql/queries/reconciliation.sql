@@ -101,8 +101,8 @@ ORDER BY f.imported_at DESC, f.file_id DESC
 LIMIT :limit;
 
 -- name: horizon(closed_days)^
--- From when on we look: the first day a file tells of, but not further back than some days before the last close; and
--- until when files tell of every day without a gap. NULL when there is no file.
+-- From when on we look: the first day of any file, but not further back than some days before the last close; and the
+-- days on which files tell of everything. NULL when there is no file, or none that does.
 WITH days AS (
     SELECT DISTINCT CAST(d AS date) AS day
     FROM refunds.processor_files f
@@ -112,7 +112,7 @@ WITH days AS (
 
 SELECT
     greatest(
-        (SELECT min(day) FROM days),
+        (SELECT min(f.from_day) FROM refunds.processor_files f),
         (SELECT max(day) - CAST(:closed_days AS integer) FROM refunds.closes)
     ) AS since,
     (SELECT min(day) FROM days) AS first_day,

@@ -168,7 +168,7 @@ def test_what_is_not_due_is_expected(desk: Desk, people: People, month: Month) -
 
 
 def test_three_sides_of_one_refund(desk: Desk, people: People, month: Month) -> None:
-    """From the processor's line back to the decision: decided, credited, requested, sent, arrived, settled."""
+    """From the processor's line back to the decision: decided, credited, requested, sent, arrived."""
     take(desk, people, month.report.encode())
     payout = first(rows_of(month.report), "refund")["refund_metadata[payout_id]"]
     steps = reconciliation.chain(desk, people["mo"], payout)

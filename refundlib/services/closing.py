@@ -81,7 +81,6 @@ def readiness(desk: Desk, actor: Person, day: date) -> Readiness:
     Raises WrongState when the day is closed already, or is not over.
     """
     with desk.reading() as conn:
-        read_whole_tables(conn)
         return _look(conn, actor, day, desk.clock())
 
 

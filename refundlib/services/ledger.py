@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from refundlib.db.engine import read_whole_tables
 from refundlib.db.queries import queries
 from refundlib.domain.errors import BadFigure
-from refundlib.domain.journal import ACCOUNTS
+from refundlib.domain.journal import ACCOUNTS, BANK, FEES, GIVEN, HELD
 from refundlib.domain.money import decimal_text
 from refundlib.domain.people import Person
 from refundlib.domain.spreadsheet import neutral
@@ -32,6 +32,9 @@ KINDS: Final = (
     "bank_payout",
     "adjustment",
 )
+# Nine tenths of the ledger, and the accounts they never touch.
+_COMMON: Final = frozenset({"payment", "charge"})
+_RARE_ACCOUNTS: Final = frozenset({HELD, GIVEN, FEES, BANK})
 PAGE_ROWS: Final = 50
 EXPORT_ROWS_MAX: Final = 1_000_000
 EXPORT_COLUMNS: Final = (
@@ -122,6 +125,8 @@ def _pick(conn: Connection, search: Search, after: str | None, limit: int) -> li
     }
     if search.pro_id:
         rows = queries.ledger.pick_by_pro(conn, pro_id=search.pro_id, **common)
+    elif _COMMON.isdisjoint(kinds):
+        rows = queries.ledger.pick_rare(conn, **common)
     else:
         rows = queries.ledger.pick_by_time(conn, **common)
     return rows
@@ -131,7 +136,7 @@ def _kinds(search: Search) -> list[str]:
     if search.account is not None and search.account not in ACCOUNTS:
         raise BadFigure(f"There is no account {search.account!r}; there are {', '.join(ACCOUNTS)}.")
     if search.kind is None:
-        return list(KINDS)
+        return [kind for kind in KINDS if kind not in _COMMON or search.account not in _RARE_ACCOUNTS]
     if search.kind not in KINDS:
         raise BadFigure(f"There is no event {search.kind!r}; there are {', '.join(KINDS)}.")
     return [search.kind]

@@ -37,6 +37,7 @@ from refundlib.services.triage import demand_reason
 REPORT_BYTES_MAX: Final = 200 * 1024 * 1024
 FILES_SHOWN_MAX: Final = 100
 LINES_PAGE: Final = 100
+LINES_ABOUT_MAX: Final = 500
 CONTRADICTIONS_SHOWN_MAX: Final = 20
 SETTLED_BY_POSTING: Final = ("fee", "payout", "payout_reversal")
 _LINE: Final = [
@@ -87,6 +88,17 @@ class Horizon:
     def since_moment(self) -> datetime:
         """The first moment looked at; the end of time when there is no report yet."""
         return start_of(self.since) if self.since else datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Where reconciliation stands: what does not agree, what waits for a person, what is on its way."""
+
+    over: Horizon
+    breaks: list[Row]
+    proposals: list[Row]
+    to_post: list[Row]
+    in_flight: list[Row]
 
 
 def horizon(conn: Connection) -> Horizon:
@@ -278,7 +290,6 @@ def match_again(desk: Desk, actor: Person) -> int:
 def proposals(desk: Desk, actor: Person) -> list[Row]:
     """Pairs a person may confirm: a line and a thing of ours with exactly its amount, a few days apart."""
     with desk.reading() as conn:
-        read_whole_tables(conn)
         return proposed(conn)
 
 
@@ -305,14 +316,8 @@ def confirm(desk: Desk, actor: Person, line_id: str, what: str, subject_id: str)
             raise NotFound(f"There is no {what} {subject_id!r} that touches our account at the processor.")
         _demand_equal(line, ours, what)
         now = desk.clock()
-        queries.reconciliation.write_match(
-            conn,
-            line_id=line_id,
-            what=what,
-            subject_id=subject_id,
-            how="confirmed",
-            actor=actor.person_id,
-            now=now,
+        queries.reconciliation.write_confirmed(
+            conn, line_id=line_id, what=what, subject_id=subject_id, actor=actor.person_id, now=now
         )
         audit.record(
             conn, actor, "match_confirmed", now, subject=line_id, new={"what": what, "subject_id": subject_id}
@@ -366,19 +371,21 @@ def lines(
     after: str | None = None,
     limit: int = LINES_PAGE,
 ) -> tuple[list[Row], str | None]:
-    """A page of the processor's lines, the newest first, with their matches; where the next page begins."""
+    """A page of the processor's lines, the newest first, with their matches; where the next page begins.
+
+    search: an id of theirs or of ours; then all lines about it, whatever their category.
+    """
     before, before_id = _place(after)
     with desk.reading() as conn:
-        rows: list[Row] = queries.reconciliation.lines(
-            conn,
-            category=category,
-            search=(search or "").strip() or None,
-            before=before,
-            before_id=before_id,
-            limit=limit,
-        )
-    following = f"{rows[-1]['created_at'].isoformat()} {rows[-1]['line_id']}" if len(rows) == limit else None
-    return rows, following
+        it = queries.reconciliation
+        if wanted := (search or "").strip():
+            found = it.lines_about(conn, search=wanted, limit=LINES_ABOUT_MAX)
+        else:
+            found = it.lines(conn, category=category, before=before, before_id=before_id, limit=limit)
+        rows: list[Row] = it.lines_in_full(conn, line_ids=[row["line_id"] for row in found])
+    if wanted or len(rows) < limit:
+        return rows, None
+    return rows, f"{rows[-1]['created_at'].isoformat()} {rows[-1]['line_id']}"
 
 
 def _place(after: str | None) -> tuple[datetime, str]:
@@ -417,7 +424,6 @@ def chain(desk: Desk, actor: Person, payout_id: str) -> list[Row]:
 def to_post(desk: Desk, actor: Person) -> list[Row]:
     """Fees and payouts to our bank that the processor tells of and the ledger does not have (minor units)."""
     with desk.reading() as conn:
-        read_whole_tables(conn)
         return due_to_post(conn, datetime.max.replace(tzinfo=UTC))
 
 
@@ -455,6 +461,20 @@ def _postings(conn: Connection, line: Row) -> Iterable[Posting]:
 
 
 @command("read_reconciliation")
+def overview(desk: Desk, actor: Person) -> Overview:
+    """Everything the page begins with, each of it read once."""
+    with desk.reading() as conn:
+        waiting = proposed(conn)
+        return Overview(
+            over=horizon(conn),
+            breaks=breaks_now(conn, desk.clock(), waiting),
+            proposals=waiting,
+            to_post=due_to_post(conn, datetime.max.replace(tzinfo=UTC)),
+            in_flight=queries.reconciliation.in_flight(conn),
+        )
+
+
+@command("read_reconciliation")
 def breaks(desk: Desk, actor: Person) -> list[Row]:
     """What does not agree, the oldest first: class, both amounts (minor units), owner, due_on, explanation.
 
@@ -463,12 +483,11 @@ def breaks(desk: Desk, actor: Person) -> list[Row]:
     What a proposal could settle waits for a person there and is not among them.
     """
     with desk.reading() as conn:
-        read_whole_tables(conn)
         return breaks_now(conn, desk.clock())
 
 
-def breaks_now(conn: Connection, now: datetime) -> list[Row]:
-    """The same inside a transaction."""
+def breaks_now(conn: Connection, now: datetime, waiting: list[Row] | None = None) -> list[Row]:
+    """The same inside a transaction. waiting: the proposals, when they were read already."""
     rows = queries.reconciliation.breaks(
         conn,
         since=horizon(conn).since_moment,
@@ -476,7 +495,7 @@ def breaks_now(conn: Connection, now: datetime) -> list[Row]:
         known=sorted(KNOWN_CATEGORIES),
         requested_days=REQUESTED_DAYS,
     )
-    waiting = proposed(conn)
+    waiting = proposed(conn) if waiting is None else waiting
     settled_there = {row["line_id"] for row in waiting} | {row["subject_id"] for row in waiting}
     loose = ("theirs_not_ours", "ours_not_theirs", "sent_not_found", "status_differs")
     return [

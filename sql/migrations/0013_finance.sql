@@ -109,8 +109,9 @@ CREATE INDEX processor_lines_file ON refunds.processor_lines (file_id);
 CREATE INDEX processor_lines_payout ON refunds.processor_lines (payout_id) WHERE payout_id IS NOT NULL;
 CREATE INDEX processor_lines_bank_payout ON refunds.processor_lines (bank_payout_ref) WHERE bank_payout_ref IS NOT NULL;
 CREATE INDEX processor_lines_source ON refunds.processor_lines (source_id) WHERE source_id IS NOT NULL;
--- What a line may be about: the processor's id of a payment.
+-- What a line may be about: the processor's id of a payment; else its amount, and about when it was paid.
 CREATE INDEX payments_processor_ref ON marketplace.payments (processor_ref);
+CREATE INDEX payments_amount ON marketplace.payments (amount, paid_at);
 
 -- Which thing of ours a line is about. Undone ones stay as history and are not made again by themselves.
 CREATE TABLE refunds.line_matches (
@@ -119,6 +120,8 @@ CREATE TABLE refunds.line_matches (
     what text NOT NULL CHECK (what IN ('payment', 'payout', 'adjustment')),
     subject_id text NOT NULL,
     how text NOT NULL CHECK (how IN ('our_id', 'processor_id', 'confirmed')),
+    -- Whether both sides have the same amount and currency; neither ever changes.
+    agrees boolean NOT NULL,
     matched_by text NOT NULL,
     matched_at timestamptz NOT NULL,
     undone_by text,
@@ -128,6 +131,7 @@ CREATE TABLE refunds.line_matches (
 );
 CREATE UNIQUE INDEX one_match_a_line ON refunds.line_matches (line_id) WHERE undone_at IS NULL;
 CREATE INDEX line_matches_line ON refunds.line_matches (line_id);
+CREATE INDEX line_matches_wrong ON refunds.line_matches (line_id) WHERE NOT agrees AND undone_at IS NULL;
 CREATE INDEX line_matches_subject ON refunds.line_matches (subject_id, what);
 
 -- Who looks into a break, until when, and how it is explained. Breaks themselves are found by looking.
@@ -203,6 +207,9 @@ CREATE TRIGGER book_postings AFTER INSERT ON refunds.ledger_transactions
 -- Read by time and by page: a b-tree. History is imported pro by pro, which leaves a BRIN index nothing to skip.
 DROP INDEX refunds.ledger_transactions_occurred;
 CREATE INDEX ledger_transactions_occurred ON refunds.ledger_transactions (occurred_at, transaction_id);
+-- Payments and charges are nine tenths of it: whoever looks for anything else does not wade through them.
+CREATE INDEX ledger_transactions_rare ON refunds.ledger_transactions (occurred_at, transaction_id)
+    WHERE kind NOT IN ('payment', 'charge');
 
 -- The report a posting belongs to, if any: what an entry is traced to.
 CREATE FUNCTION refunds.report_of(in_kind text, in_source_id text) RETURNS text

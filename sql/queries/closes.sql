@@ -50,7 +50,7 @@ SELECT
     sum(e.amount)::bigint AS amount
 FROM refunds.booked(:since, :until) AS b
 JOIN refunds.ledger_entries e USING (transaction_id)
-WHERE e.account = 'processor_clearing'
+WHERE e.account = 'processor_clearing' AND b.kind <> 'charge'
 GROUP BY e.currency, b.kind
 ORDER BY e.currency, b.kind;
 

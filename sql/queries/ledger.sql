@@ -101,6 +101,28 @@ WHERE
 ORDER BY t.occurred_at DESC, t.transaction_id DESC
 LIMIT :limit;
 
+-- name: pick_rare(since, until, kinds, account, before, before_id, limit)
+-- The same of kinds that are neither payments nor charges, by an index without those.
+SELECT
+    t.transaction_id,
+    t.occurred_at
+FROM refunds.ledger_transactions t
+WHERE
+    t.occurred_at >= :since
+    AND t.occurred_at < :until
+    AND (t.occurred_at, t.transaction_id) < (CAST(:before AS timestamptz), CAST(:before_id AS bigint))
+    AND t.kind NOT IN ('payment', 'charge')
+    AND t.kind = ANY(CAST(:kinds AS text []))
+    AND (
+        CAST(:account AS text) IS NULL
+        OR EXISTS (
+            SELECT FROM refunds.ledger_entries e
+            WHERE e.transaction_id = t.transaction_id AND e.account = :account
+        )
+    )
+ORDER BY t.occurred_at DESC, t.transaction_id DESC
+LIMIT :limit;
+
 -- name: pick_by_pro(pro_id, since, until, kinds, account, before, before_id, limit)
 -- The same of one pro.
 SELECT

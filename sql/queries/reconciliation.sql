@@ -133,8 +133,14 @@ ORDER BY day;
 
 -- name: match_by_our_id(since, actor, now, known)!
 -- Lines that carry our id of a payout. Unknown categories too: what they are about is known, what they mean is not.
-INSERT INTO refunds.line_matches (line_id, what, subject_id, how, matched_by, matched_at)
-SELECT l.line_id, 'payout', p.payout_id, 'our_id', :actor, :now
+INSERT INTO refunds.line_matches (line_id, what, subject_id, how, matched_by, matched_at, agrees)
+SELECT
+    l.line_id, 'payout', p.payout_id, 'our_id', :actor, :now,
+    l.category NOT IN ('refund', 'refund_failure')
+    OR (
+        l.currency = p.currency
+        AND l.gross = CASE l.category WHEN 'refund' THEN -p.amount ELSE p.amount END
+    )
 FROM refunds.processor_lines l
 JOIN refunds.payouts p USING (payout_id)
 WHERE
@@ -147,8 +153,10 @@ WHERE
 
 -- name: match_payouts_by_processor_id(since, actor, now)!
 -- Lines about a refund whose id the processor gave us.
-INSERT INTO refunds.line_matches (line_id, what, subject_id, how, matched_by, matched_at)
-SELECT DISTINCT ON (l.line_id) l.line_id, 'payout', p.payout_id, 'processor_id', :actor, CAST(:now AS timestamptz)
+INSERT INTO refunds.line_matches (line_id, what, subject_id, how, matched_by, matched_at, agrees)
+SELECT DISTINCT ON (l.line_id)
+    l.line_id, 'payout', p.payout_id, 'processor_id', :actor, CAST(:now AS timestamptz),
+    l.currency = p.currency AND l.gross = CASE l.category WHEN 'refund' THEN -p.amount ELSE p.amount END
 FROM refunds.processor_lines l
 JOIN refunds.payouts p ON p.processor_ref = l.source_id
 WHERE
@@ -162,8 +170,10 @@ ORDER BY l.line_id, p.payout_id;
 
 -- name: match_payments_by_processor_id(since, actor, now)!
 -- Lines about a payment, by the processor's id of its charge or payment intent.
-INSERT INTO refunds.line_matches (line_id, what, subject_id, how, matched_by, matched_at)
-SELECT DISTINCT ON (l.line_id) l.line_id, 'payment', p.payment_id, 'processor_id', :actor, CAST(:now AS timestamptz)
+INSERT INTO refunds.line_matches (line_id, what, subject_id, how, matched_by, matched_at, agrees)
+SELECT DISTINCT ON (l.line_id)
+    l.line_id, 'payment', p.payment_id, 'processor_id', :actor, CAST(:now AS timestamptz),
+    (l.gross, l.currency) = (p.amount, p.currency)
 FROM refunds.processor_lines l
 CROSS JOIN LATERAL (VALUES (l.source_id), (l.charge_ref), (l.intent_ref)) AS r (ref)
 JOIN marketplace.payments p ON p.processor_ref = r.ref
@@ -288,9 +298,10 @@ WHERE
     AND state = 'posted'
     AND 'processor_clearing' IN (debit, credit);
 
--- name: write_match(line_id, what, subject_id, how, actor, now)!
-INSERT INTO refunds.line_matches (line_id, what, subject_id, how, matched_by, matched_at)
-VALUES (:line_id, :what, :subject_id, :how, :actor, :now);
+-- name: write_confirmed(line_id, what, subject_id, actor, now)!
+-- A match a person made, of exactly equal amounts.
+INSERT INTO refunds.line_matches (line_id, what, subject_id, how, matched_by, matched_at, agrees)
+VALUES (:line_id, :what, :subject_id, 'confirmed', :actor, :now, true);
 
 -- name: undo_match(match_id, actor, now, why)!
 UPDATE refunds.line_matches
@@ -320,8 +331,36 @@ SELECT *
 FROM refunds.processor_lines
 WHERE line_id = :line_id;
 
--- name: lines(category, search, before, before_id, limit)
--- Lines of the processor, the newest first, with what they are matched with; of a category, or all (NULL).
+-- name: lines(category, before, before_id, limit)
+-- Lines of the processor, the newest first; of a category, or all (NULL).
+SELECT l.line_id
+FROM refunds.processor_lines l
+WHERE
+    (l.created_at, l.line_id) < (CAST(:before AS timestamptz), CAST(:before_id AS text))
+    AND (CAST(:category AS text) IS NULL OR l.category = :category)
+ORDER BY l.created_at DESC, l.line_id DESC
+LIMIT :limit;
+
+-- name: lines_about(search, limit)
+-- Lines that carry an id, of theirs or of ours, or are matched with it.
+SELECT l.line_id
+FROM (
+    SELECT line_id FROM refunds.processor_lines WHERE line_id = :search
+    UNION
+    SELECT line_id FROM refunds.processor_lines WHERE source_id = :search
+    UNION
+    SELECT line_id FROM refunds.processor_lines WHERE payout_id = :search
+    UNION
+    SELECT line_id FROM refunds.processor_lines WHERE bank_payout_ref = :search
+    UNION
+    SELECT m.line_id
+    FROM refunds.line_matches m
+    WHERE m.subject_id = :search AND m.undone_at IS NULL
+) AS l
+LIMIT :limit;
+
+-- name: lines_in_full(line_ids)
+-- Lines with what they are matched with, or posted in, the newest first.
 SELECT
     l.line_id,
     l.file_id,
@@ -333,24 +372,22 @@ SELECT
     l.category,
     l.description,
     l.source_id,
+    l.other,
     m.match_id,
     m.what,
     m.subject_id,
     m.how,
     CASE WHEN m.what = 'payout' THEN refunds.report_of('card_refund_succeeded', m.subject_id) END AS report_id,
-    t.transaction_id AS posted_in
+    (
+        SELECT t.transaction_id
+        FROM refunds.ledger_transactions t
+        WHERE t.kind IN ('processor_fee', 'bank_payout') AND t.source_id = l.line_id
+        LIMIT 1
+    ) AS posted_in
 FROM refunds.processor_lines l
 LEFT JOIN refunds.line_matches m ON m.line_id = l.line_id AND m.undone_at IS NULL
-LEFT JOIN refunds.ledger_transactions t ON t.kind IN ('processor_fee', 'bank_payout') AND t.source_id = l.line_id
-WHERE
-    (l.created_at, l.line_id) < (CAST(:before AS timestamptz), CAST(:before_id AS text))
-    AND (CAST(:category AS text) IS NULL OR l.category = :category)
-    AND (
-        CAST(:search AS text) IS NULL
-        OR :search IN (l.line_id, l.source_id, l.charge_ref, l.intent_ref, l.payout_id, l.bank_payout_ref, m.subject_id)
-    )
-ORDER BY l.created_at DESC, l.line_id DESC
-LIMIT :limit;
+WHERE l.line_id = ANY(CAST(:line_ids AS text []))
+ORDER BY l.created_at DESC, l.line_id DESC;
 
 -- name: lines_of_report(report_id)
 -- The processor's lines about a report's card refunds: where a refund ends.
@@ -459,7 +496,7 @@ WITH covered AS (
     FROM covered c
     WHERE EXISTS (SELECT FROM covered n WHERE n.day = c.day + 1)
 ), fresh AS (
-    SELECT m.what, m.subject_id
+    SELECT m.what, m.subject_id, count(*) > count(DISTINCT l.category) AS repeats
     FROM refunds.processor_lines l
     JOIN refunds.line_matches m ON m.line_id = l.line_id AND m.undone_at IS NULL
     WHERE l.created_at >= :since
@@ -487,7 +524,7 @@ WITH covered AS (
     FROM (
         SELECT 'payout' AS what, w.payout_id AS subject_id FROM watched w
         UNION
-        SELECT f.what, f.subject_id FROM fresh f
+        SELECT f.what, f.subject_id FROM fresh f WHERE f.repeats
     ) AS s
     JOIN refunds.line_matches m ON m.what = s.what AND m.subject_id = s.subject_id AND m.undone_at IS NULL
     JOIN refunds.processor_lines l USING (line_id)
@@ -512,19 +549,32 @@ WITH covered AS (
         WHERE m.what = 'payout'
         GROUP BY m.subject_id
     ) AS x ON x.subject_id = p.payout_id
-), subjects AS (
-    SELECT m.line_id, m.created_at, m.category, m.currency, m.gross, m.nth, m.what, m.subject_id,
-        CASE
-            WHEN m.what = 'payment' THEN y.amount
-            WHEN m.category = 'refund_failure' THEN p.amount
-            WHEN m.what = 'payout' THEN -p.amount
-            ELSE m.gross
-        END AS our_amount,
-        coalesce(y.currency, p.currency, m.currency) AS our_currency,
-        p.report_id, coalesce(p.pro_id, y.pro_id) AS pro_id
-    FROM matched m
-    LEFT JOIN payouts p ON m.what = 'payout' AND p.payout_id = m.subject_id
-    LEFT JOIN marketplace.payments y ON m.what = 'payment' AND y.payment_id = m.subject_id
+), questionable AS (
+    SELECT d.line_id, 'duplicate' AS class
+    FROM matched d
+    WHERE d.nth > 1 AND d.category IN ('refund', 'refund_failure', 'charge')
+    UNION ALL
+    SELECT m.line_id, 'amount_differs'
+    FROM refunds.line_matches m
+    LEFT JOIN matched d USING (line_id)
+    WHERE NOT m.agrees AND m.undone_at IS NULL AND coalesce(d.nth, 1) = 1
+), uncredited AS MATERIALIZED (
+    SELECT t.transaction_id, t.source_id, t.occurred_at, t.currency, t.pro_id, t.kind
+    FROM refunds.ledger_transactions t
+    LEFT JOIN refunds.decisions d ON d.decision_id = t.source_id
+    LEFT JOIN refunds.reports r ON r.report_id = d.report_id AND r.standing_decision_id = t.source_id AND r.state = 'approved'
+    WHERE t.kind NOT IN ('payment', 'charge') AND t.kind = 'refund' AND t.occurred_at >= :since AND r.report_id IS NULL
+), unmatched AS MATERIALIZED (
+    SELECT t.transaction_id, t.source_id, t.occurred_at, t.pro_id, t.kind
+    FROM refunds.ledger_transactions t
+    WHERE
+        t.kind IN ('payment', 'adjustment')
+        AND t.occurred_at >= :since
+        AND refunds.utc_day(t.occurred_at) IN (SELECT d.day FROM due d)
+        AND NOT EXISTS (
+            SELECT FROM refunds.line_matches m
+            WHERE m.what = t.kind AND m.subject_id = t.source_id AND m.undone_at IS NULL
+        )
 ), found AS (
     SELECT
         'requested_not_sent' AS class, p.payout_id AS subject_id, CAST(NULL AS text) AS line_id, p.requested_at AS at,
@@ -568,19 +618,20 @@ WITH covered AS (
         )
     UNION ALL
     SELECT
-        'duplicate', s.subject_id, s.line_id, s.created_at, s.our_amount, s.our_currency, s.gross, s.report_id, s.pro_id,
-        s.category
-    FROM subjects s
-    WHERE s.nth > 1 AND s.category IN ('refund', 'refund_failure', 'charge')
-    UNION ALL
-    SELECT
-        'amount_differs', s.subject_id, s.line_id, s.created_at, s.our_amount, s.our_currency, s.gross, s.report_id,
-        s.pro_id, s.currency
-    FROM subjects s
-    WHERE
-        s.nth = 1
-        AND s.category IN ('refund', 'refund_failure', 'charge')
-        AND (s.gross, s.currency) IS DISTINCT FROM (s.our_amount, s.our_currency)
+        q.class, m.subject_id, l.line_id, l.created_at,
+        CASE
+            WHEN m.what = 'payment' THEN y.amount
+            WHEN l.category = 'refund_failure' THEN p.amount
+            ELSE -p.amount
+        END,
+        coalesce(y.currency, p.currency), l.gross, refunds.report_of('card_refund_succeeded', p.payout_id), y.pro_id,
+        l.category || ', ' || l.currency
+    FROM questionable q
+    JOIN refunds.processor_lines l USING (line_id)
+    JOIN refunds.line_matches m ON m.line_id = q.line_id AND m.undone_at IS NULL
+    LEFT JOIN refunds.payouts p ON m.what = 'payout' AND p.payout_id = m.subject_id
+    LEFT JOIN marketplace.payments y ON m.what = 'payment' AND y.payment_id = m.subject_id
+    WHERE l.created_at >= :since
     UNION ALL
     -- A payout to our bank is the sum of what names it. What lies before the first day is not here, so the first
     -- payouts are left out.
@@ -608,17 +659,9 @@ WITH covered AS (
         AND l.category NOT IN ('fee', 'payout', 'payout_reversal')
         AND (m.line_id IS NULL OR NOT l.category = ANY(CAST(:known AS text [])))
     UNION ALL
-    SELECT 'ours_not_theirs', t.source_id, NULL, t.occurred_at, e.amount, e.currency, NULL, NULL, t.pro_id, t.kind
-    FROM refunds.ledger_transactions t
-    JOIN refunds.ledger_entries e ON e.transaction_id = t.transaction_id AND e.account = 'processor_clearing'
-    WHERE
-        t.kind IN ('payment', 'adjustment')
-        AND t.occurred_at >= :since
-        AND refunds.utc_day(t.occurred_at) IN (SELECT d.day FROM due d)
-        AND NOT EXISTS (
-            SELECT FROM refunds.line_matches m
-            WHERE m.what = t.kind AND m.subject_id = t.source_id AND m.undone_at IS NULL
-        )
+    SELECT 'ours_not_theirs', u.source_id, NULL, u.occurred_at, e.amount, e.currency, NULL, NULL, u.pro_id, u.kind
+    FROM unmatched u
+    JOIN refunds.ledger_entries e ON e.transaction_id = u.transaction_id AND e.account = 'processor_clearing'
     UNION ALL
     SELECT
         'late_failure_after_close', t.source_id, NULL, t.occurred_at, e.amount, t.currency, NULL,
@@ -631,28 +674,25 @@ WITH covered AS (
     SELECT
         'decided_not_credited', r.report_id, NULL, r.decided_at, r.refunded_amount, r.currency, NULL, r.report_id, r.pro_id,
         r.state
-    FROM refunds.reports r
+    FROM refunds.decisions d
+    JOIN refunds.reports r ON r.report_id = d.report_id AND r.standing_decision_id = d.decision_id
     WHERE
-        r.state = 'approved'
-        AND r.decided_at >= :since
+        d.decided_at >= :since
+        AND r.state = 'approved'
         AND NOT EXISTS (
             SELECT FROM refunds.ledger_transactions t
-            WHERE t.kind = 'refund' AND t.source_id = r.standing_decision_id
+            WHERE t.kind = 'refund' AND t.source_id = d.decision_id
         )
     UNION ALL
     SELECT
-        'credited_without_decision', t.source_id, NULL, t.occurred_at, e.amount, t.currency, NULL,
-        refunds.report_of(t.kind, t.source_id), t.pro_id, t.kind
-    FROM refunds.ledger_transactions t
-    JOIN refunds.ledger_entries e ON e.transaction_id = t.transaction_id AND e.account = 'refunds_given'
-    WHERE
-        t.kind = 'refund'
-        AND t.occurred_at >= :since
-        AND NOT EXISTS (SELECT FROM refunds.reports r WHERE r.standing_decision_id = t.source_id AND r.state = 'approved')
-        AND NOT EXISTS (
-            SELECT FROM refunds.ledger_transactions u
-            WHERE u.kind = 'refund_undone' AND u.source_id = t.source_id
-        )
+        'credited_without_decision', u.source_id, NULL, u.occurred_at, e.amount, u.currency, NULL,
+        refunds.report_of(u.kind, u.source_id), u.pro_id, u.kind
+    FROM uncredited u
+    JOIN refunds.ledger_entries e ON e.transaction_id = u.transaction_id AND e.account = 'refunds_given'
+    WHERE NOT EXISTS (
+        SELECT FROM refunds.ledger_transactions x
+        WHERE x.kind = 'refund_undone' AND x.source_id = u.source_id
+    )
 )
 
 SELECT
@@ -727,7 +767,7 @@ WITH ours AS (
         sum(e.amount) AS amount
     FROM refunds.booked(:since, :until) AS b
     JOIN refunds.ledger_entries e USING (transaction_id)
-    WHERE e.account = 'processor_clearing'
+    WHERE e.account = 'processor_clearing' AND b.kind <> 'charge'
     GROUP BY 1, 2
 ), theirs AS (
     SELECT x.thing, l.currency, sum(x.amount) AS amount

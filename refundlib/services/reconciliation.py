@@ -555,13 +555,6 @@ def in_flight(desk: Desk, actor: Person) -> list[Row]:
 
 
 @command("read_reconciliation")
-def compared(desk: Desk, actor: Person) -> Horizon:
-    """From when until when the two sides are compared."""
-    with desk.reading() as conn:
-        return horizon(conn)
-
-
-@command("read_reconciliation")
 def balances(desk: Desk, actor: Person) -> tuple[Row, list[Row]]:
     """The marketplace's balances beside the ledger's at their moment: how many, and those that differ."""
     with desk.reading() as conn:

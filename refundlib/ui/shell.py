@@ -136,7 +136,8 @@ def _keys() -> None:
     """What the keyboard does."""
     st.markdown(
         "**N** take the next claim · **A** approve or release · **D** deny or send back  \n"
-        "**I** ask the pro · **Enter** posts in a dialog · **Esc** leaves it · **H** shows this"
+        "**I** ask the pro · **S** send the ticked card refunds  \n"
+        "**Enter** posts in a dialog · **Esc** leaves it · **H** shows this"
     )
 
 

@@ -179,20 +179,31 @@ def _door(row: Row) -> None:
 def _send(visit: Visit, chosen: list[Row], key: str) -> None:
     """What is sent, and whether a second person has to release it."""
     limit = batches.one_persons_limit(visit.desk, visit.person)
-    st.markdown(f"**{words.plain(_total(chosen))}** in {len(chosen)} payouts to the original payments.")
+    st.markdown(f"**{words.plain(_total(chosen))}** in {_count(chosen)} to the original payments.")
     above = [row for row in chosen if _of_currency(chosen, row["currency"]) > limit]
     if above:
         amount = words.money(limit, above[0]["currency"])
         st.markdown(f"Above {amount} another person of finance releases it; until then nothing is sent.")
     else:
-        st.markdown("The processor gets them at once; the pros are told when it has taken them.")
+        st.markdown(_what_then(visit))
     if posted("Send"):
         st.session_state["sent"] = st.session_state.get("sent", 0) + 1
         ids = [row["payout_id"] for row in chosen]
         stay(
             lambda: batches.make(visit.desk, visit.person, ids, idempotency_key=key),
-            "The batch waits for a second person." if above else "Released: the processor gets it now.",
+            "The batch waits for a second person." if above else f"Released. {_what_then(visit)}",
         )
+
+
+def _what_then(visit: Visit) -> str:
+    """What becomes of a released batch."""
+    if visit.desk.processor.is_set:
+        return "The processor gets it at once; the pros are told when it has taken it."
+    return "No card processor is set, so it waits under way until there is one."
+
+
+def _count(rows: list[Row]) -> str:
+    return "1 payout" if len(rows) == 1 else f"{len(rows)} payouts"
 
 
 def _of_currency(rows: list[Row], currency: str) -> int:
@@ -225,18 +236,19 @@ def _second(visit: Visit, _stage: str) -> None:
 
 def _waiting_batch(visit: Visit, sums: list[Row]) -> None:
     first = sums[0]
-    total = ", ".join(format_money(row["amount"], row["currency"]) for row in sums)
+    rows = batches.payouts_of(visit.desk, visit.person, first["batch_id"])
+    what = f"{words.plain(_total(rows))} in {_count(rows)}"
     with st.container(border=True):
         st.markdown(
-            f"**{first['batch_id']}** · {words.plain(total)} · by {words.plain(first['made_by_name'])}, "
+            f"**{first['batch_id']}** · {what} · by {words.plain(first['made_by_name'])}, "
             f"{words.moment(first['made_at'], visit.person)}"
         )
-        _payouts(batches.payouts_of(visit.desk, visit.person, first["batch_id"]))
+        _payouts(rows)
         if visit.may("release_batch"):
-            _release_buttons(visit, first)
+            _release_buttons(visit, first, what)
 
 
-def _release_buttons(visit: Visit, batch: Row) -> None:
+def _release_buttons(visit: Visit, batch: Row, what: str) -> None:
     mine = batch["made_by"] == visit.person.person_id
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(
@@ -246,7 +258,7 @@ def _release_buttons(visit: Visit, batch: Row) -> None:
             disabled=mine,
             icon=":material/check:",
         ):
-            _release(visit, batch["batch_id"])
+            _release(visit, batch["batch_id"], what)
         if st.button("Take apart" if mine else "Send back", key=f"back-{batch['batch_id']}"):
             _send_back(visit, batch["batch_id"])
         if mine:
@@ -254,9 +266,9 @@ def _release_buttons(visit: Visit, batch: Row) -> None:
 
 
 @st.dialog("Release the batch", width="medium")
-def _release(visit: Visit, batch_id: str) -> None:
-    """The second person's word."""
-    st.markdown(f"{batch_id} goes to the processor at once.")
+def _release(visit: Visit, batch_id: str, what: str) -> None:
+    """The second person's word. what: the sums, for a place that reads Markdown."""
+    st.markdown(f"**{what}**, {batch_id}. {_what_then(visit)}")
     if posted("Release"):
         stay(lambda: batches.release(visit.desk, visit.person, batch_id), f"{batch_id} is released.")
 
@@ -273,24 +285,31 @@ def _send_back(visit: Visit, batch_id: str) -> None:
 
 
 def _payouts(rows: list[Row]) -> None:
+    """The payouts of a batch, or those under way, without a column of nothing."""
+    frame = pd.DataFrame(
+        [
+            {
+                "Payout": row["payout_id"],
+                "Pro": row["pro_name"],
+                "Amount": format_money(row["amount"], row["currency"]),
+                "Where it is": words.PAYOUTS[row["state"]],
+                "Why": _reason(row),
+                "Report": f"/claim?claim={row['report_id']}&part=Money",
+                "Processor’s id": row["processor_ref"] or "",
+            }
+            for row in rows
+        ]
+    )
     st.dataframe(
-        pd.DataFrame(
-            [
-                {
-                    "Payout": row["payout_id"],
-                    "Pro": row["pro_name"],
-                    "Amount": format_money(row["amount"], row["currency"]),
-                    "Where it is": words.PAYOUTS[row["state"]],
-                    "Why": row["failure_reason"] or "",
-                    "Report": f"/claim?claim={row['report_id']}&part=Money",
-                    "Processor’s id": row["processor_ref"] or "",
-                }
-                for row in rows
-            ]
-        ),
+        frame.loc[:, (frame != "").any()],
         hide_index=True,
         column_config={"Report": st.column_config.LinkColumn(display_text=r"claim=([^&]+)")},
     )
+
+
+def _reason(row: Row) -> str:
+    """The processor's words for why money came back."""
+    return (row["failure_reason"] or "").replace("_", " ")
 
 
 def _batches(visit: Visit, _stage: str) -> None:
@@ -305,20 +324,24 @@ def _batches(visit: Visit, _stage: str) -> None:
                 "Made": words.moment(row["made_at"], visit.person),
                 "By": row["made_by_name"],
                 "Amount": format_money(row["amount"], row["currency"]),
-                "Payouts": row["payouts"],
-                "At the processor": row["arrived"],
-                "Still to go": row["waiting"],
-                "Came back or declined": row["returned"],
                 "State": _BATCH_STATES[row["state"]],
-                "Released by": row["settled_by_name"] or "",
+                "Settled by": row["settled_by_name"] or "",
+                "Payouts": row["payouts"],
+                "To go": row["waiting"],
+                "Taken": row["arrived"],
+                "Returned": row["returned"],
                 "Why": row["reason"],
             }
             for row in rows
         ]
     )
+    frame = frame.loc[:, (frame != "").any()]
     if (at := chosen_row(frame, "batches", rows_shown=10)) is not None:
         st.session_state["batch"] = rows[at]["batch_id"]
-    quiet("Click a batch to see its payouts.")
+    quiet(
+        "Click a batch to see its payouts. Taken: the processor has them, or they arrived. "
+        "Returned: declined, failed or came back."
+    )
     if batch_id := st.session_state.get("batch"):
         st.markdown(f"**{batch_id}**")
         _payouts(batches.payouts_of(visit.desk, visit.person, batch_id))
@@ -336,16 +359,28 @@ def _under_way(visit: Visit, stage: str) -> None:
                 done = row["payouts"] - row["waiting"]
                 st.progress(done / row["payouts"], f"{row['batch_id']}: {done} of {row['payouts']} sent")
         rows = batches.on_the_way(visit.desk, visit.person, stage)
+        _refresh_head([row["payout_id"] for row in rows])
         if not rows:
             st.success("Nothing is under way.", icon=":material/task_alt:")
             return
         _payouts([{**row, "failure_reason": ""} for row in rows])
 
 
+def _refresh_head(payout_ids: list[str]) -> None:
+    """The counts above stand outside the part that looks again: they are counted anew when one has gone."""
+    before = st.session_state.get("under_way", payout_ids)
+    st.session_state["under_way"] = payout_ids
+    if before != payout_ids:
+        st.rerun()
+
+
 def _settled(visit: Visit, stage: str) -> None:
     page = batches.settled(visit.desk, visit.person, stage, after=after())
+    if not page.rows and stage == "returned":
+        st.success("Nothing came back.", icon=":material/task_alt:")
+        return
     if not page.rows:
-        st.success("Nothing came back." if stage == "returned" else "Nothing arrived yet.")
+        quiet("Nothing arrived yet.")
         return
     frame = pd.DataFrame([_settled_cells(visit, row, stage) for row in page.rows])
     if (at := chosen_row(frame, f"payouts-{stage}", rows_shown=15)) is not None:
@@ -360,17 +395,24 @@ def _settled_cells(visit: Visit, row: Row, stage: str) -> Row:
         "When": words.moment(row["at"], visit.person),
         "Amount": format_money(row["amount"], row["currency"]),
         "Pro": row["pro_name"],
+    }
+    if stage == "returned":
+        cells |= {
+            "What happened": words.PAYOUTS[row["state"]],
+            "Why": _reason(row),
+            "May be asked again until": _right(visit, row),
+            "Unspent of the credit": format_money(row["remaining"], row["currency"]),
+        }
+    return {
+        **cells,
         "Report": row["report_id"],
         "Payout": row["payout_id"],
         "Sent": words.moment(row["submitted_at"], visit.person),
         "Processor’s id": row["processor_ref"] or "–",
     }
-    if stage == "done":
-        return cells
-    return {
-        **cells,
-        "What happened": words.PAYOUTS[row["state"]],
-        "Why": (row["failure_reason"] or "").replace("_", " "),
-        "May be asked again until": words.moment(row["card_until"], visit.person),
-        "Unspent of the credit": format_money(row["remaining"], row["currency"]),
-    }
+
+
+def _right(visit: Visit, row: Row) -> str:
+    """Until when it may be asked for again."""
+    until = words.moment(row["card_until"], visit.person)
+    return until if visit.desk.clock() <= row["card_until"] else f"over since {until}"

@@ -9,7 +9,7 @@ import streamlit as st
 from refundlib.domain.errors import Refusal
 from refundlib.domain.money import format_money
 from refundlib.services import closing
-from refundlib.services.closing import Clearing, Readiness
+from refundlib.services.closing import Clearing, Readiness, Step
 from refundlib.ui import words
 from refundlib.ui.dialogs import posted, stay
 from refundlib.ui.figure_parts import chosen_row
@@ -31,6 +31,10 @@ Row = dict[str, Any]
 def show(visit: Visit) -> None:
     """The page of the daily close."""
     show_told()
+    # After a signature the closed days are shown, and the next close begins at the next day.
+    if day := st.session_state.pop("signed", None):
+        st.session_state["closes"], st.session_state["closed_day"] = "Closed days", day
+        st.session_state.pop("close", None)
     with refusals():
         part = st.segmented_control(
             "Show",
@@ -48,7 +52,8 @@ def show(visit: Visit) -> None:
 
 
 def _next(visit: Visit) -> None:
-    day = st.date_input(
+    head = st.container(horizontal=True, vertical_alignment="bottom")
+    day = head.date_input(
         "Close up to the end of (UTC)",
         closing.next_day(visit.desk, visit.person),
         format="YYYY-MM-DD",
@@ -61,32 +66,38 @@ def _next(visit: Visit) -> None:
     except Refusal as refusal:
         st.info(str(refusal), icon=":material/event_busy:")
         return
-    _verdict(visit, ready)
-    for step in ready.steps:
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.badge("✓" if step.ok else "✗", color="green" if step.ok else "red")
-            st.markdown(f"**{step.name}.** {words.plain(step.words)}", width="content")
-            if not step.ok and step.id in _DOORS:
-                label, view = _DOORS[step.id]
-                st.page_link("pages/reconciliation.py", label=label, query_params={"view": view})
-    for each in ready.clearing:
-        _clearing(each)
-
-
-def _verdict(visit: Visit, ready: Readiness) -> None:
     days = str(ready.day) if ready.from_day == ready.day else f"{ready.from_day} to {ready.day}"
-    missing = sum(not step.ok for step in ready.steps)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        state = (
-            "can be closed"
-            if ready.ok
-            else f"cannot be closed yet, {missing} of {len(ready.steps)} things are missing"
-        )
-        st.markdown(f"### {days} {state}", width="content")
+    with head:
         if visit.may("close_day") and st.button(
             "Sign and close", type="primary", disabled=not ready.ok, icon=":material/draw:"
         ):
             _sign(visit, ready.day, days)
+    st.markdown(f"### {days} {_verdict(ready)}")
+    for step in ready.steps:
+        _step(step)
+    for each in ready.clearing:
+        _clearing(each)
+
+
+def _verdict(ready: Readiness) -> str:
+    missing = sum(not step.ok for step in ready.steps)
+    are = "thing is" if missing == 1 else "things are"
+    return f"cannot be closed yet: {missing} {are} missing" if missing else "can be closed"
+
+
+def _step(step: Step) -> None:
+    """One thing that must hold, and the door to where it is mended."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.badge("✓" if step.ok else "✗", color="green" if step.ok else "red")
+        st.markdown(f"**{step.name}.** {words.plain(step.words)}", width="content")
+        if not step.ok and step.id in _DOORS:
+            label, view = _DOORS[step.id]
+            st.page_link(
+                "pages/reconciliation.py",
+                label=label,
+                icon=":material/arrow_forward:",
+                query_params={"view": view},
+            )
 
 
 @st.dialog("Sign and close", width="medium")
@@ -97,7 +108,12 @@ def _sign(visit: Visit, day: date, days: str) -> None:
         "is booked on the next open day. A close is not undone."
     )
     if posted("Sign"):
-        stay(lambda: closing.close(visit.desk, visit.person, day), f"{days}: closed.")
+        stay(lambda: _close(visit, day), f"{days}: closed.")
+
+
+def _close(visit: Visit, day: date) -> None:
+    closing.close(visit.desk, visit.person, day)
+    st.session_state["signed"] = day
 
 
 def _clearing(each: Clearing) -> None:
@@ -119,7 +135,7 @@ def _clearing(each: Clearing) -> None:
             ("The ledger says", each.ours),
             ("The processor says", each.theirs),
             ("Difference", each.ours - each.theirs),
-            ("of it expected: on its way, or not due yet", each.expected),
+            ("of it expected: on its way, not due or not posted yet", each.expected),
             ("of it breaks", each.broken),
         ]
         st.dataframe(

@@ -270,7 +270,8 @@ def _adjustments(visit: Visit) -> None:
     if not settled:
         quiet("No adjustment was posted or refused yet.")
         return
-    st.dataframe(pd.DataFrame([_adjustment(visit, row) for row in settled]), hide_index=True)
+    frame = pd.DataFrame([_adjustment(visit, row) for row in settled])
+    st.dataframe(frame.loc[:, (frame != "").any()], hide_index=True)
 
 
 def _waiting(visit: Visit, row: Row) -> None:

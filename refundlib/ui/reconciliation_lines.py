@@ -68,10 +68,8 @@ def _proposal(visit: Visit, candidates: list[Row]) -> None:
         words.moment(line["created_at"], visit.person),
     )
     with st.container(border=True):
-        st.markdown(
-            f"**{words.plain(line['line_id'])}** · {line['category']} · {amount} · {when} · "
-            f"{words.plain(line['description'])}"
-        )
+        said = f" · {words.plain(line['description'])}" if line["description"] else ""
+        st.markdown(f"**{words.plain(line['line_id'])}** · {line['category']} · {amount} · {when}{said}")
         for number, row in enumerate(candidates):
             with st.container(horizontal=True, vertical_alignment="center"):
                 when = words.moment(row["at"], visit.person)

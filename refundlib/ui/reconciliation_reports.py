@@ -30,6 +30,8 @@ Row = dict[str, Any]
 
 
 def reports(visit: Visit) -> None:
+    if done := st.session_state.pop("imported", None):
+        st.success(done, icon=":material/task_alt:")
     if visit.may("reconcile"):
         _import(visit)
     rows = reconciliation.files(visit.desk, visit.person)
@@ -70,11 +72,17 @@ def _import(visit: Visit) -> None:
             is_posted = st.form_submit_button("Import", type="primary", icon=":material/upload_file:")
     if is_posted and file is not None:
         _take(visit, file.name, file.getvalue(), first, last, sign)
-    if visit.may("reconcile") and st.button(
-        "Match again", help="What came to us after a report was imported", icon=":material/sync:"
-    ):
+    elif is_posted:
+        st.warning("Choose the file first, then import it.", icon=":material/upload_file:")
+    if st.button("Match again", help="What came to us after a report was imported", icon=":material/sync:"):
         count = reconciliation.match_again(visit.desk, visit.person)
-        st.toast(f"{count} lines found their counterpart.")
+        _say(f"{count} more lines found their counterpart.")
+
+
+def _say(done: str) -> None:
+    """Says it on the page painted anew: the counts above have changed."""
+    st.session_state["imported"] = done
+    st.rerun()
 
 
 def _take(
@@ -97,10 +105,9 @@ def _take(
         st.error(str(refusal), icon=":material/error:")
         return
     last_day = done.until_day - timedelta(days=1)
-    st.success(
+    _say(
         f"{done.file_id}: {done.rows_read} lines from {done.from_day} to {last_day}, "
-        f"{done.rows_new} of them new; {done.matched} matched by an id. " + " ".join(done.notes),
-        icon=":material/task_alt:",
+        f"{done.rows_new} of them new; {done.matched} matched by an id. " + " ".join(done.notes)
     )
 
 

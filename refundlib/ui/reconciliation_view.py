@@ -10,6 +10,7 @@ from refundlib.domain.money import format_money
 from refundlib.domain.reconciling import BREAKS
 from refundlib.services import reconciliation
 from refundlib.services.people import people
+from refundlib.services.reconciliation import Overview
 from refundlib.ui import reconciliation_lines, reconciliation_reports, words
 from refundlib.ui.dialogs import stay
 from refundlib.ui.export import csv_of
@@ -28,10 +29,8 @@ def show(visit: Visit) -> None:
     """The reconciliation page."""
     show_told()
     with refusals():
-        found = reconciliation.breaks(visit.desk, visit.person)
-        waiting = reconciliation.proposals(visit.desk, visit.person)
-        due = reconciliation.to_post(visit.desk, visit.person)
-        _head(visit, found, waiting, due)
+        it = reconciliation.overview(visit.desk, visit.person)
+        _head(it)
         part = st.segmented_control(
             "Show",
             _PARTS,
@@ -44,9 +43,9 @@ def show(visit: Visit) -> None:
         )
         match part:
             case "To confirm":
-                reconciliation_lines.proposals(visit, waiting)
+                reconciliation_lines.proposals(visit, it.proposals)
             case "To post":
-                reconciliation_lines.to_post(visit, due)
+                reconciliation_lines.to_post(visit, it.to_post)
             case "Lines":
                 reconciliation_lines.lines(visit)
             case "Reports":
@@ -54,12 +53,12 @@ def show(visit: Visit) -> None:
             case "Balances":
                 reconciliation_reports.balances(visit)
             case _:
-                _breaks(visit, found)
+                _breaks(visit, it)
 
 
-def _head(visit: Visit, found: list[Row], waiting: list[Row], due: list[Row]) -> None:
-    over = reconciliation.compared(visit.desk, visit.person)
-    if over.until_day is None:
+def _head(it: Overview) -> None:
+    over, found = it.over, it.breaks
+    if over.since is None:
         st.info(
             "No report of the card processor was imported yet. Export “balance change from activity, "
             "itemized” or “payout reconciliation, itemized” there as CSV, and import it under Reports.",
@@ -67,17 +66,23 @@ def _head(visit: Visit, found: list[Row], waiting: list[Row], due: list[Row]) ->
         )
         return
     unexplained = sum(1 for row in found if not row["explanation"])
-    breaks = f":red[**{unexplained} breaks**]" if unexplained else "**No break**"
+    many = "1 break" if unexplained == 1 else f"{unexplained} breaks"
+    breaks = f":red[**{many}**]" if unexplained else "**No break**"
     explained = f" ({len(found) - unexplained} more explained)" if len(found) > unexplained else ""
-    lines = len({row["line_id"] for row in waiting})
+    lines = len({row["line_id"] for row in it.proposals})
+    compared = (
+        f"compared from {over.since} to {over.until_day - timedelta(days=1)}"
+        if over.until_day
+        else "no whole day is compared yet: that needs a balance change report"
+    )
     st.markdown(
-        f"{breaks}{explained} · {lines} to confirm · {len(due)} fees and payouts to post · "
-        f"{_in_flight(visit)} · compared from {over.since} to {over.until_day - timedelta(days=1)}"
+        f"{breaks}{explained} · {lines} to confirm · {len(it.to_post)} fees and payouts to post · "
+        f"{_expected(it.in_flight)} · {compared}"
     )
 
 
-def _in_flight(visit: Visit) -> str:
-    rows = reconciliation.in_flight(visit.desk, visit.person)
+def _expected(rows: list[Row]) -> str:
+    """Card refunds whose outcome is still to come, in words."""
     sums: dict[str, int] = {}
     for row in rows:
         sums[row["currency"]] = sums.get(row["currency"], 0) + row["amount"]
@@ -89,7 +94,11 @@ def _in_flight(visit: Visit) -> str:
 # -- breaks -----------------------------------------------------------------------------------------------
 
 
-def _breaks(visit: Visit, found: list[Row]) -> None:
+def _breaks(visit: Visit, it: Overview) -> None:
+    found = it.breaks
+    if not found and it.over.since is None:
+        quiet("Nothing is compared yet.")
+        return
     if not found:
         st.success("Decisions, ledger and processor agree.", icon=":material/task_alt:")
         return

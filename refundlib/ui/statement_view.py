@@ -42,7 +42,7 @@ def show(visit: Visit) -> None:
 
 
 def _find(visit: Visit) -> None:
-    text = st.text_input("Whose statement? Search by the pro’s name or id", key="find")
+    text = st.text_input("Whose statement? Search by the pro’s name or id", key="find", width=420)
     found = statements.find_pros(visit.desk, visit.person, text)
     if text and not found:
         st.info("No pro is called like this.", icon=":material/search_off:")
@@ -80,8 +80,8 @@ def _statement(visit: Visit, pro_id: str) -> Statement:
     )
     balance, held = words.money(it.balance_now, it.currency), words.money(it.held_now, it.currency)
     head.markdown(
-        f"### {words.plain(it.pro_name)} · {balance}\n"
-        f"on the balance now · {held} on its way to a card · {words.plain(it.pro_id)}"
+        f"### {words.plain(it.pro_name)}\n"
+        f"**{balance}** on the balance now · {held} on its way to a card · {words.plain(it.pro_id)}"
     )
     return it
 

@@ -1,6 +1,7 @@
 """Every page in light and dark: axe-core finds nothing."""
 
 import json
+from datetime import UTC, datetime
 from typing import Literal
 
 import pytest
@@ -12,6 +13,8 @@ from refundlib.services.decisions import decide
 from refundlib.services.desk import Desk
 from tests.browser.conftest import Served
 from tests.browser.test_desk import sign_in
+from tests.conftest import Clock
+from tests.pages.helpers import DAY, live
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -71,6 +74,46 @@ def test_axe_finds_nothing(
         page.wait_for_load_state("networkidle")
         found[name] = violations(page)
     assert report
+    assert not any(found.values()), "\n".join(
+        f"{at}: {line}" for at, lines in found.items() for line in lines
+    )
+
+
+# The pages of money, and the parts of them that are made of other things than the first.
+MONEY = (
+    "card_refunds",
+    "card_refunds?stage=Second person",
+    "ledger",
+    "ledger?books=Journal",
+    "ledger?books=Adjustments",
+    "statement?pro=pro-g",
+    "reconciliation",
+    "reconciliation?view=To confirm",
+    "reconciliation?view=Lines&line=txn_h",
+    "reconciliation?view=Reports",
+    "daily_close",
+)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_where_the_money_is(
+    page: Page, served: Served, clock: Clock, scheme: Literal["light", "dark"]
+) -> None:
+    """Card refunds, ledger, statement, reconciliation, daily close and a dialog can be read by everybody."""
+    page.emulate_media(color_scheme=scheme)
+    clock.now = datetime.now(UTC) - 4 * DAY
+    live(served.market, clock)
+    found = {}
+    for path in MONEY:
+        page.goto(f"{served.url}/{path}")
+        sign_in(page, "Fin")
+        page.wait_for_load_state("networkidle")
+        found[path] = violations(page)
+    page.goto(f"{served.url}/ledger?books=Adjustments")
+    sign_in(page, "Fin")
+    page.get_by_role("button", name="New adjustment").click(timeout=20_000)
+    expect(page.get_by_role("dialog")).to_be_visible(timeout=20_000)
+    found["dialog"] = violations(page)
     assert not any(found.values()), "\n".join(
         f"{at}: {line}" for at, lines in found.items() for line in lines
     )

@@ -4,6 +4,7 @@ It keeps charges, refunds, idempotency keys and events; refuses over-refunds; si
 in line with `faults` and taken by the next request that makes a refund:
 stall_before, stall_after: no answer, without or after acting; error_before, error_after: 500 likewise;
 busy: 429; disputed: refused for good. The shapes are Stripe's (tests/data/stripe/fixtures.json).
+`hold` stops such a request until the test lets it go on, before or after it is acted on.
 
 Whatever moves its balance it writes down as a balance transaction, of which it makes Stripe's reports.
 """
@@ -37,6 +38,7 @@ from tests.conftest import DATA
 KEY = "sk_test_desk"
 SECRET = "whsec_desk"
 STALL_SECONDS = 3.0
+HELD_SECONDS_MAX = 60.0
 AVAILABLE_AFTER_SECONDS = 2 * 86_400
 DISPUTE_FEE = 1500
 # What an export holds when nobody chose its columns.
@@ -64,6 +66,20 @@ class ApiError(Exception):
         self.status, self.body = status, {"error": {"type": type_, "message": message, "code": code}}
 
 
+class Gate:
+    """Stops one request at one place: reached is set there, open lets it go on, over says it was answered."""
+
+    def __init__(self, place: Literal["before", "after", "nowhere"]) -> None:
+        self.place = place
+        self.reached, self.open, self.over = (threading.Event() for _ in range(3))
+
+    def stop(self, place: str) -> None:
+        """The request waits here, if this is the place."""
+        if place == self.place:
+            self.reached.set()
+            self.open.wait(HELD_SECONDS_MAX)
+
+
 class StripeServer:
     """The state behind the API; every method may be called while requests are served."""
 
@@ -73,6 +89,7 @@ class StripeServer:
         self.refunds: dict[str, Thing] = {}
         self.events: list[Thing] = []
         self.faults: deque[str] = deque()
+        self.gates: deque[Gate] = deque()
         self.next_status = "succeeded"
         self.requests = 0
         self.transactions: list[Thing] = []
@@ -125,6 +142,12 @@ class StripeServer:
         moment = int(at if at is not None else time.time())
         digest = hmac.new(secret.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
         return body, f"t={moment},v1={digest}"
+
+    def hold(self, place: Literal["before", "after"]) -> Gate:
+        """The next request that makes a refund is stopped before or after it is acted on."""
+        gate = Gate(place)
+        self.gates.append(gate)
+        return gate
 
     def dispute(self, charge_id: str) -> str:
         """The card's bank takes a payment back, all of it, and Stripe its fee; the dispute's id."""
@@ -269,6 +292,14 @@ class StripeServer:
         with self.lock:
             self.requests += 1
             fault = self.faults.popleft() if self.faults else ""
+            gate = self.gates.popleft() if self.gates else Gate("nowhere")
+        try:
+            return self._answer(fields, key, fault, gate)
+        finally:
+            gate.over.set()
+
+    def _answer(self, fields: dict[str, str], key: str | None, fault: str, gate: Gate) -> tuple[int, Thing]:
+        gate.stop("before")
         if fault == "stall_before":
             time.sleep(STALL_SECONDS)
             raise ApiError(500, "api_error", "nobody listens any more")
@@ -282,6 +313,7 @@ class StripeServer:
             )
         with self.lock:
             answer = self._create_once(fields, key)
+        gate.stop("after")
         if fault == "stall_after":
             time.sleep(STALL_SECONDS)
         if fault == "error_after":

@@ -226,8 +226,8 @@ def wall() -> Iterator[str]:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
-# Each step, the payout's state that the killed worker leaves behind, and how often a refund is asked for in all:
-# twice only where the processor has none of it yet when the next worker looks it up.
+# Each step, the payout's state that the killed worker leaves behind, and how often the refund is asked for in
+# all: twice only where the processor has nothing of it yet when the next worker looks it up.
 STEPS = [
     (before_it_is_marked, "requested", 1),
     (marked_but_not_committed, "requested", 1),

@@ -9,7 +9,7 @@ from psycopg import errors as pg
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy import exc as sa
 
-from refundlib.domain.errors import DatabaseDown, DatabaseSlow, MigrationBehind, Refusal
+from refundlib.domain.errors import BadFigure, DatabaseDown, DatabaseSlow, MigrationBehind, Refusal
 
 APP_ROLE: Final = "refunds_app"
 
@@ -136,12 +136,27 @@ _TRANSLATIONS: Final[
     ),
     (pg.ReadOnlySqlTransaction, DatabaseDown, _down("this server only reads (a standby)")),
 ]
+_UNREADABLE: Final = (
+    "A value cannot be taken (a NUL, half a character, a number or a day far out of range). "
+    "Correct it, then try again."
+)
 _CONNECTION_CLASSES: Final = ("08", "57P")
+
+
+# What a value itself is at fault for; a plain DataError comes from the driver (a NUL in text).
+_BAD_VALUES: Final = (
+    psycopg.DataError,
+    pg.NumericValueOutOfRange,
+    pg.DatetimeFieldOverflow,
+    pg.UntranslatableCharacter,
+)
 
 
 def translate(error: BaseException) -> Refusal | None:
     """The refusal that a driver's or SQLAlchemy's error means; None for any other (a bug, a check)."""
     driver_error = error.orig if isinstance(error, sa.DBAPIError) else error
+    if isinstance(driver_error, UnicodeEncodeError) or type(driver_error) in _BAD_VALUES:
+        return BadFigure(_UNREADABLE)
     for kinds, refusal, sentence in _TRANSLATIONS:
         if isinstance(driver_error, kinds):
             return refusal(sentence)
@@ -180,7 +195,7 @@ def translated() -> Iterator[None]:
     """Inside, a driver error leaves as the refusal it means; every other error as it is."""
     try:
         yield
-    except (psycopg.Error, sa.SQLAlchemyError) as error:
+    except (psycopg.Error, sa.SQLAlchemyError, UnicodeEncodeError) as error:
         refusal = translate(error)
         if refusal is None:
             raise

@@ -68,7 +68,7 @@ BREAKS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         ),
         "unknown_category": (
             "Unknown category",
-            "The processor uses a category the desk does not know. Nothing was done with it; explain it.",
+            "The processor uses a category the desk does not know. Find out what it is, then explain it.",
         ),
     }
 )

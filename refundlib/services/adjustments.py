@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from refundlib.db.queries import queries
 from refundlib.domain.errors import BadAmount, BadFigure, NotFound, SamePerson, WrongState
-from refundlib.domain.journal import ACCOUNTS, BALANCE, HELD, MINOR_MAX, Posting, adjustment
+from refundlib.domain.journal import ACCOUNTS, BALANCE, HELD, Posting, adjustment
 from refundlib.domain.money import CURRENCIES
 from refundlib.domain.people import Person
 from refundlib.services import audit, posting
@@ -15,6 +15,8 @@ from refundlib.services.policies import in_force, policies
 from refundlib.services.triage import demand_reason
 
 SHOWN_MAX: Final = 200
+# Ten thousand million dollars: sums of the ledger stay far below what a bigint holds.
+AMOUNT_MAX: Final = 10**12
 # Held money is moved by card refunds alone.
 ADJUSTABLE: Final = tuple(account for account in ACCOUNTS if account != HELD)
 
@@ -44,6 +46,7 @@ def propose(
     _demand_amount(amount_minor, currency)
     now = desk.clock()
     with desk.transaction() as conn:
+        queries.batches.lock_key(conn, idempotency_key=idempotency_key)
         if earlier := queries.adjustments.by_key(conn, idempotency_key=idempotency_key):
             return str(earlier)
         if pro_id is not None and not queries.adjustments.pro_exists(conn, pro_id=pro_id):
@@ -86,8 +89,11 @@ def _demand_accounts(debit: str, credit: str, pro_id: str | None) -> None:
 def _demand_amount(amount_minor: int, currency: str) -> None:
     if currency not in CURRENCIES:
         raise BadFigure(f"{currency!r} is no currency in use; write its ISO 4217 code, like USD.")
-    if not 0 < amount_minor <= MINOR_MAX:
-        raise BadAmount(f"The amount must be a whole number of minor units above zero, not {amount_minor}.")
+    if not 0 < amount_minor <= AMOUNT_MAX:
+        raise BadAmount(
+            f"The amount must be a whole number of minor units above zero and at most {AMOUNT_MAX:,}, "
+            f"not {amount_minor:,}."
+        )
 
 
 @command("release_adjustment")

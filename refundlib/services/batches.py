@@ -139,8 +139,9 @@ def make(desk: Desk, actor: Person, payout_ids: Sequence[str], *, idempotency_ke
         raise BadFigure(f"A batch holds 1 to {PAYOUTS_MAX} card refunds, not {len(chosen)}.")
     now = desk.clock()
     with desk.transaction() as conn:
+        queries.batches.lock_key(conn, idempotency_key=idempotency_key)
         if earlier := queries.batches.by_key(conn, idempotency_key=idempotency_key):
-            return _made(conn, earlier["batch_id"])
+            return _made(conn, earlier["batch_id"], chosen)
         rows = _free_payouts(conn, chosen)
         totals = _totals(rows)
         needs_second = max(totals.values()) > _limit(conn, now)
@@ -162,9 +163,13 @@ def make(desk: Desk, actor: Person, payout_ids: Sequence[str], *, idempotency_ke
     return Batch(batch_id, totals, needs_second)
 
 
-def _made(conn: Connection, batch_id: str) -> Batch:
+def _made(conn: Connection, batch_id: str, chosen: list[str]) -> Batch:
+    """The batch a key made before. BadFigure when it was of other payouts."""
+    rows = queries.batches.payouts_of(conn, batch_id=batch_id)
+    if [row["payout_id"] for row in rows] != chosen:
+        raise BadFigure(f"This idempotency key made {batch_id} of other payouts. Use a new key.")
     needs_second = queries.batches.lock(conn, batch_id=batch_id)["needs_second"]
-    return Batch(batch_id, _totals(queries.batches.payouts_of(conn, batch_id=batch_id)), needs_second)
+    return Batch(batch_id, _totals(rows), needs_second)
 
 
 def _totals(rows: Sequence[Row]) -> dict[str, int]:

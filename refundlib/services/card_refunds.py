@@ -27,7 +27,7 @@ from refundlib.services import audit, posting
 from refundlib.services.desk import Desk, command
 from refundlib.services.mailing import enqueue_for_report
 from refundlib.services.policies import in_force, policies
-from refundlib.services.triage import Row, demand_state, lock_report
+from refundlib.services.triage import Row, demand_reason, demand_state, lock_report
 
 # Which state may follow which (DOMAIN, States): the processor may skip steps, never go back.
 _FOLLOWS: Final = {
@@ -210,6 +210,8 @@ def mark_submitted(desk: Desk, actor: Person, payout_id: str, processor_ref: str
     """
     with desk.transaction() as conn:
         change = _Change.open(conn, desk, actor, payout_id, "submitted")
+        if change.is_news and change.payout["batch_state"] not in (None, "released"):
+            raise WrongState(f"{payout_id} waits in a batch for a second person, so it is not sent.")
         if change.is_news:
             change.apply(processor_ref=processor_ref)
             queries.card_refunds.set_submitted(
@@ -220,8 +222,10 @@ def mark_submitted(desk: Desk, actor: Person, payout_id: str, processor_ref: str
 
 @command("decline_card_refund")
 def decline(desk: Desk, actor: Person, payout_id: str, reason: str) -> None:
-    """The payout is not sent: its money returns to its lot. Raises NotFound, WrongState."""
-    _return(desk, actor, payout_id, "declined", desk.clock(), reason)
+    """The payout is not sent: its money returns to its lot. Raises NotFound, WrongState, ReasonMissing."""
+    _return(
+        desk, actor, payout_id, "declined", desk.clock(), demand_reason(reason, "Declining a card refund")
+    )
 
 
 @command("record_card_refund_outcome")

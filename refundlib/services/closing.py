@@ -5,8 +5,9 @@ A close covers every day since the last one. What comes later of a closed day is
 """
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
@@ -44,8 +45,8 @@ class Step:
 class Clearing:
     """Our account at the processor over the days of a close (minor units): start + moved = end.
 
-    ours, theirs: what it did since both sides are compared, by the ledger and by the processor's lines;
-    expected and broken: the differences of single things, which sum up to ours − theirs.
+    ours, theirs: what it did since both sides are compared, by the ledger and by the processor's lines; their
+    difference is what is expected, broken (named by a break or a proposal) and unexplained, thing by thing.
     """
 
     currency: str
@@ -56,6 +57,7 @@ class Clearing:
     theirs: int
     expected: int
     broken: int
+    unexplained: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,8 @@ def _look(conn: Connection, actor: Person, day: date, now: datetime) -> Readines
     closed: date | None = queries.closes.closed_until(conn)
     if closed is not None and day <= closed:
         raise WrongState(f"{day} is closed already; the last closed day is {closed}.")
+    if day > now.date():
+        raise WrongState(f"{day} lies in the future and cannot be closed.")
     if day >= complete_until(now):
         raise WrongState(
             f"{day} cannot be closed yet: the processor's data of it is complete at "
@@ -133,14 +137,15 @@ def _posted(conn: Connection, until: datetime) -> Step:
 
 
 def _adds_up(clearing: Iterable[Clearing]) -> Step:
-    off = [
-        each.currency
-        for each in clearing
-        if each.start + sum(each.moved.values()) != each.end
-        or each.ours - each.theirs != each.expected + each.broken
-    ]
-    words = f"Not in {', '.join(off)}: run refunds check." if off else "In every currency."
-    return Step("adds_up", "Start + activity − payouts = end", not off, words)
+    off = [each.currency for each in clearing if each.start + sum(each.moved.values()) != each.end]
+    odd = [thing for each in clearing for thing in each.unexplained]
+    words = "In every currency, and each difference to the processor is known."
+    if off:
+        words = f"Not in {', '.join(off)}: run refunds check."
+    elif odd:
+        named = ", ".join(odd[:NAMED_MAX])
+        words = f"Both sides have other amounts, and no break says why: {_more(named, odd)}."
+    return Step("adds_up", "Start + activity − payouts = end", not (off or odd), words)
 
 
 def _explained(found: list[Row], until: datetime) -> Step:
@@ -159,7 +164,7 @@ def _explained(found: list[Row], until: datetime) -> Step:
 def _confirmed(conn: Connection, until: datetime) -> Step:
     waiting = {row["line_id"] for row in reconciliation.proposed(conn) if row["created_at"] < until}
     words = f"To be confirmed: {len(waiting)}." if waiting else "None waits."
-    return Step("confirmed", "Proposed matches are confirmed or explained", not waiting, words)
+    return Step("confirmed", "Proposed matches are confirmed or refused", not waiting, words)
 
 
 def _other_hands(conn: Connection, actor: Person, from_day: date, until: datetime) -> Step:
@@ -169,7 +174,7 @@ def _other_hands(conn: Connection, actor: Person, from_day: date, until: datetim
     return Step("other_hands", "Signed by somebody who decided none of these claims", not own, words)
 
 
-def _more(named: str, rows: list[Row]) -> str:
+def _more(named: str, rows: Sequence[Any]) -> str:
     return f"{named} and {len(rows) - NAMED_MAX} more" if len(rows) > NAMED_MAX else named
 
 
@@ -188,46 +193,75 @@ def _clearing(
     compared = reconciliation.horizon(conn).since_moment
     sides = _sides(conn, compared, until, found)
     for currency in sorted({*start, *end, *sides}):
-        ours, theirs, expected, broken = sides.get(currency, (0, 0, 0, 0))
+        side = sides.get(currency, _Side())
         yield Clearing(
             currency,
             start.get(currency, 0),
             moved.get(currency, {}),
             end.get(currency, 0),
-            ours,
-            theirs,
-            expected,
-            broken,
+            side.ours,
+            side.theirs,
+            side.expected,
+            side.broken,
+            tuple(side.unexplained),
         )
+
+
+@dataclass
+class _Side:
+    """One currency of both sides (minor units)."""
+
+    ours: int = 0
+    theirs: int = 0
+    expected: int = 0
+    broken: int = 0
+    unexplained: list[str] = field(default_factory=list)
 
 
 def _clearing_of(trial: list[Row]) -> dict[str, int]:
     return {row["currency"]: row["amount"] for row in trial if row["account"] == CLEARING}
 
 
-def _sides(
-    conn: Connection, since: datetime, until: datetime, found: list[Row]
-) -> dict[str, tuple[int, int, int, int]]:
-    """By currency: what the ledger and the processor say, and their difference, expected and broken."""
+def _sides(conn: Connection, since: datetime, until: datetime, found: list[Row]) -> dict[str, _Side]:
+    """By currency: what the ledger and the processor say, and what their difference is made of."""
+    sides: dict[str, _Side] = defaultdict(_Side)
     if since >= until:
-        return {}
-    ours = _sums(queries.closes.movements(conn, since=since, until=until), "amount")
-    theirs = _sums(queries.reconciliation.activity(conn, since=since, until=until), "net")
-    broken_ids = {row["subject_id"] for row in found} | {row["line_id"] for row in found}
-    expected: dict[str, int] = {}
-    broken: dict[str, int] = {}
+        return sides
+    for currency, amount in _sums(queries.closes.movements(conn, since=since, until=until), "amount").items():
+        sides[currency].ours = amount
+    for currency, amount in _sums(
+        queries.reconciliation.activity(conn, since=since, until=until), "net"
+    ).items():
+        sides[currency].theirs = amount
+    named = {row["subject_id"] for row in found} | {row["line_id"] for row in found}
+    for row in reconciliation.proposed(conn):
+        named |= {row["line_id"], row["subject_id"]}
     for row in queries.reconciliation.two_sides(conn, since=since, until=until):
-        side = broken if row["id"] in broken_ids else expected
-        side[row["currency"]] = side.get(row["currency"], 0) + row["ours"] - row["theirs"]
-    return {
-        currency: (
-            ours.get(currency, 0),
-            theirs.get(currency, 0),
-            expected.get(currency, 0),
-            broken.get(currency, 0),
-        )
-        for currency in {*ours, *theirs}
-    }
+        _sort(sides[row["currency"]], row, named)
+    return sides
+
+
+def _sort(side: _Side, thing: Row, named: set[str]) -> None:
+    """A thing on which the two sides differ: a break says so, or it is expected, or nobody knows why."""
+    difference = thing["ours"] - thing["theirs"]
+    if thing["id"] in named:
+        side.broken += difference
+    elif _is_expected(thing):
+        side.expected += difference
+    else:
+        side.unexplained.append(f"{thing['kind']} {thing['id']}")
+
+
+def _is_expected(thing: Row) -> bool:
+    """Whether only time is between the two: not posted, not due yet, on its way, from before the first day.
+
+    Were it due, a break would name it.
+    """
+    if thing["kind"] == "line":
+        return True
+    if thing["kind"] == "payout":
+        return not (thing["ours"] and thing["theirs"])
+    return thing["kind"] in ("payment", "adjustment") and not thing["theirs"]
 
 
 def _sums(rows: list[Row], column: str) -> dict[str, int]:
@@ -249,6 +283,8 @@ def close(desk: Desk, actor: Person, day: date) -> str:
     now = desk.clock()
     with desk.transaction() as conn:
         read_whole_tables(conn)
+        # No report comes in while this looks, and no posting: what is signed is what was looked at.
+        queries.reconciliation.lock_imports(conn)
         queries.closes.hold(conn)
         ready = _look(conn, actor, day, now)
         _demand_ready(ready)

@@ -53,10 +53,11 @@ def send_released(desk: Desk, limit: int = SENT_A_PASS_MAX) -> Work:
         due = [row["payout_id"] for row in queries.batches.due(conn, limit=limit)]
     for payout_id in due:
         with suppress(WrongState):  # another worker was faster, or it was declined meanwhile
-            if send(desk, WORKER, payout_id) == "unknown":
+            state = send(desk, WORKER, payout_id)
+            if state == "unknown":
                 counts["silent"] += 1
                 return Work(counts)
-            counts["sent"] += 1
+            counts["sent"] += state != "submitted"  # else another worker marked it, and is sending it
     return Work(counts, more=len(due) == limit)
 
 

@@ -34,6 +34,20 @@ from refundlib.services.desk import Desk, command
 from refundlib.services.ledger import start_of
 from refundlib.services.triage import demand_reason
 
+FIRST_DAY: Final = date(2000, 1, 1)
+_PAYOUTS_ONLY: Final = (
+    "It tells only what is in payouts, so no day counts as told whole; "
+    "import it with its days named if it tells everything of them."
+)
+# What each category of lines may be, by a person's word. Fees and payouts are posted, never matched.
+_MAY_BE: Final = {
+    "charge": ("payment", "adjustment"),
+    "refund": ("payout", "adjustment"),
+    "refund_failure": ("payout", "adjustment"),
+    "fee": (),
+    "payout": (),
+    "payout_reversal": (),
+}
 REPORT_BYTES_MAX: Final = 200 * 1024 * 1024
 FILES_SHOWN_MAX: Final = 100
 LINES_PAGE: Final = 100
@@ -132,9 +146,13 @@ def import_report(
     with desk.transaction() as conn:
         read_whole_tables(conn)
         queries.reconciliation.lock_imports(conn)
-        if earlier := queries.reconciliation.file_of(conn, sha256=digest):
-            return _known(earlier, report)
         first, until = _days(report, from_day, until_day, desk.clock())
+        covers = report.kind == "balance_change" or None not in (from_day, until_day)
+        days = {"from_day": first, "until_day": until, "covers": covers}
+        if earlier := queries.reconciliation.file_of(conn, sha256=digest, **days):
+            return _known(earlier, report, first, until)
+        _demand_open(conn, until)
+        notes = report.notes if covers else (*report.notes, _PAYOUTS_ONLY)
         file_id: str = queries.reconciliation.next_file_id(conn)
         _stage(conn, file_id, report.lines)
         rows_new: int = queries.reconciliation.count_new(conn)
@@ -144,12 +162,10 @@ def import_report(
             sha256=digest,
             name=name,
             kind=report.kind,
-            from_day=first,
-            until_day=until,
-            covers=report.kind == "balance_change" or None not in (from_day, until_day),
+            **days,
             rows_read=len(report.lines),
             rows_new=rows_new,
-            notes=list(report.notes),
+            notes=list(notes),
             imported_by=actor.person_id,
             imported_at=desk.clock(),
         )
@@ -157,7 +173,18 @@ def import_report(
         matched = match(conn, desk, actor)
         new = {"name": name, "sha256": digest, "days": [first, until], "lines": len(report.lines)}
         audit.record(conn, actor, "report_imported", desk.clock(), subject=file_id, new=new)
-    return Imported(file_id, first, until, len(report.lines), rows_new, matched, report.notes)
+    return Imported(file_id, first, until, len(report.lines), rows_new, matched, notes)
+
+
+def _demand_open(conn: Connection, until: date) -> None:
+    """Raises BadFigure for days so long closed that nothing is compared there any more."""
+    closed: date | None = queries.closes.closed_until(conn)
+    floor = closed - timedelta(days=CLOSED_DAYS_WATCHED) if closed else None
+    if floor is not None and until <= floor:
+        raise BadFigure(
+            f"The report ends before {floor}; the books are closed until {closed}, and nothing is compared "
+            f"more than {CLOSED_DAYS_WATCHED} days before that."
+        )
 
 
 def _read(content: bytes, decimal_sign: str | None) -> ParsedReport:
@@ -183,14 +210,12 @@ def _read(content: bytes, decimal_sign: str | None) -> ParsedReport:
     return report
 
 
-def _known(earlier: Row, report: ParsedReport) -> Imported:
+def _known(earlier: Row, report: ParsedReport, first: date, until: date) -> Imported:
     note = (
         f"{earlier['imported_by_name']} imported this very file as {earlier['file_id']} on "
         f"{earlier['imported_at']:%Y-%m-%d %H:%M} UTC; nothing changed."
     )
-    days = [line.created_at.date() for line in report.lines] or [earlier["imported_at"].date()]
-    until = max(days) + timedelta(days=1)
-    return Imported(earlier["file_id"], min(days), until, len(report.lines), 0, 0, (note,))
+    return Imported(earlier["file_id"], first, until, len(report.lines), 0, 0, (note,))
 
 
 def _days(
@@ -200,8 +225,14 @@ def _days(
     days = [line.created_at.date() for line in report.lines]
     if not days and (from_day is None or until_day is None):
         raise BadFigure("The report has no line, so its days must be named: from when until when is it?")
+    today = now.astimezone(UTC).date()
+    named = [day for day in (from_day, until_day) if day is not None]
+    if odd := [day for day in (*days, *named) if not FIRST_DAY <= day <= today + timedelta(days=1)]:
+        raise BadFigure(f"{odd[0]} is no day of a report: it lies before {FIRST_DAY} or in the future.")
     first = from_day or min(days)
     until = until_day or max(days) + timedelta(days=1)
+    if until <= first:
+        raise BadFigure(f"The last day must come after the first; {until} is not after {first}.")
     outside = sorted(day for day in days if not first <= day < until)
     if outside:
         raise BadFigure(f"The report has a line of {outside[0]}, outside {first} until {until} as named.")
@@ -308,13 +339,19 @@ def confirm(desk: Desk, actor: Person, line_id: str, what: str, subject_id: str)
     Raises NotFound, WrongState, BadFigure.
     """
     with desk.transaction() as conn:
+        queries.reconciliation.lock_imports(conn)
         line = _locked_line(conn, line_id)
+        _demand_kind(line, what)
         if standing := queries.reconciliation.standing_match(conn, line_id=line_id):
             raise WrongState(f"{line_id} is matched with {standing['subject_id']} already. Undo that first.")
         ours = queries.reconciliation.amount_of(conn, what=what, subject_id=subject_id)
         if ours is None:
             raise NotFound(f"There is no {what} {subject_id!r} that touches our account at the processor.")
         _demand_equal(line, ours, what)
+        if other := queries.reconciliation.line_beside(
+            conn, line_id=line_id, what=what, subject_id=subject_id
+        ):
+            raise WrongState(f"{subject_id} is matched with {other} already. Undo that first.")
         now = desk.clock()
         queries.reconciliation.write_confirmed(
             conn, line_id=line_id, what=what, subject_id=subject_id, actor=actor.person_id, now=now
@@ -322,6 +359,31 @@ def confirm(desk: Desk, actor: Person, line_id: str, what: str, subject_id: str)
         audit.record(
             conn, actor, "match_confirmed", now, subject=line_id, new={"what": what, "subject_id": subject_id}
         )
+
+
+@command("reconcile")
+def refuse(desk: Desk, actor: Person, line_id: str, what: str, subject_id: str, why: str) -> None:
+    """Says that a proposal is not so: it is not proposed again, and both sides count as breaks.
+
+    Raises NotFound, WrongState, ReasonMissing.
+    """
+    text = demand_reason(why, "Refusing a match")
+    with desk.transaction() as conn:
+        queries.reconciliation.lock_imports(conn)
+        _locked_line(conn, line_id)
+        if queries.reconciliation.standing_match(conn, line_id=line_id):
+            raise WrongState(f"{line_id} is matched already. Undo that first.")
+        now = desk.clock()
+        what_not = {"what": what, "subject_id": subject_id}
+        queries.reconciliation.write_refused(
+            conn, line_id=line_id, actor=actor.person_id, now=now, why=text, **what_not
+        )
+        audit.record(conn, actor, "match_refused", now, subject=line_id, reason=text, new=what_not)
+
+
+def _demand_kind(line: Row, what: str) -> None:
+    if what not in _MAY_BE.get(line["category"], ("adjustment",)):
+        raise BadFigure(f"A line of the category {line['category']} is never a {what} of ours.")
 
 
 def _locked_line(conn: Connection, line_id: str) -> Row:
@@ -525,6 +587,8 @@ def keep_case(
         raise NotFound(f"There is no break {break_key!r}. Reload the page.")
     now = desk.clock()
     with desk.transaction() as conn:
+        if owner and not queries.people.person(conn, person_id=owner):
+            raise NotFound(f"Nobody here is called {owner!r}.")
         before = queries.reconciliation.case_of(conn, break_key=break_key) or {
             "owner": None,
             "due_on": None,

@@ -136,8 +136,10 @@ def _clearing(each: Clearing) -> None:
             ("The processor says", each.theirs),
             ("Difference", each.ours - each.theirs),
             ("of it expected: on its way, not due or not posted yet", each.expected),
-            ("of it breaks", each.broken),
+            ("of it breaks, or to be confirmed", each.broken),
         ]
+        if odd := each.ours - each.theirs - each.expected - each.broken:
+            sides.append(("of it unexplained", odd))
         st.dataframe(
             pd.DataFrame([{"": name, "Amount": format_money(amount, currency)} for name, amount in sides]),
             hide_index=True,

@@ -1,14 +1,18 @@
 """What dialogs share: a question with its button, a button that Enter presses, amounts typed."""
 
+import re
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Final
 
 import streamlit as st
 
 from refundlib.domain.errors import BadAmount, Refusal
-from refundlib.domain.money import exponent
+from refundlib.domain.money import decimal_text, exponent
 from refundlib.ui.shell import tell
+
+AMOUNT_CHARACTERS_MAX: Final = 20
+# A comma stands before groups of three digits only: 12,50 is asked about, not read as 1250.
+_AMOUNT: Final = re.compile(r"(?P<whole>[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.(?P<part>[0-9]+))?", re.ASCII)
 
 
 def asked(question: str, label: str, hint: str = "") -> tuple[str, bool]:
@@ -37,10 +41,10 @@ def stay(do: Callable[[], Any], told: str) -> None:
 
 def minor_units(text: str, currency: str) -> int:
     """An amount as a person types it, in minor units: "12.50", "USD" gives 1250. Raises BadAmount."""
-    try:
-        scaled = Decimal(text.strip().lstrip("$€£").replace(",", "")) * 10 ** exponent(currency)
-        if not scaled.is_finite() or scaled != scaled.to_integral_value():
-            raise InvalidOperation
-    except InvalidOperation:
-        raise BadAmount(f"{text!r} is no amount in {currency}. Write it like 12.50.") from None
-    return int(scaled)
+    number = text.strip().lstrip("$€£").strip()
+    digits = exponent(currency)
+    found = _AMOUNT.fullmatch(number)
+    if found is None or len(found["part"] or "") > digits or len(number) > AMOUNT_CHARACTERS_MAX:
+        example = decimal_text(1250 * 10**digits // 100, currency)
+        raise BadAmount(f"{text[:40]!r} is no amount in {currency}. Write it like {example}.")
+    return int(found["whole"].replace(",", "") + (found["part"] or "").ljust(digits, "0"))

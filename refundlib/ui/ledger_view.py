@@ -28,8 +28,8 @@ def show(visit: Visit) -> None:
     """The ledger page."""
     show_told()
     # A click on an account opens the journal: widgets take their values before they are painted.
-    for key, value in st.session_state.pop("open_journal", {}).items():
-        st.session_state[key] = value
+    if part := st.session_state.pop("open_books", None):
+        st.session_state["books"] = part
     with refusals():
         part = st.segmented_control(
             "Show",
@@ -121,12 +121,15 @@ def _trial_balance(rows: list[Row], currency: str, day: date) -> None:
     )
     at = chosen_row(frame, f"accounts-{currency}", rows_shown=12)
     if at is not None and at < len(rows):
-        st.session_state["open_journal"] = {
-            "books": "Journal",
-            "account": rows[at]["account"],
-            "days": (day - timedelta(days=JOURNAL_DAYS - 1), day),
-        }
-        st.rerun()
+        st.query_params["account"] = words.ACCOUNTS[rows[at]["account"]]
+        st.query_params["days"] = [str(day - timedelta(days=JOURNAL_DAYS - 1)), str(day)]
+        _open_part("Journal")
+
+
+def _open_part(part: str) -> None:
+    """Another part of this page; its filters are in the address already."""
+    st.session_state["open_books"] = part
+    st.rerun()
 
 
 def _side(amount: int, currency: str) -> str:
@@ -237,8 +240,7 @@ def _open(row: Row) -> None:
         st.switch_page("pages/reconciliation.py", query_params={"view": "Lines", "line": row["source_id"]})
     if row["pro_id"]:
         st.switch_page("pages/statement.py", query_params={"pro": row["pro_id"]})
-    st.session_state["open_journal"] = {"books": "Adjustments"}
-    st.rerun()
+    _open_part("Adjustments")
 
 
 def _export(visit: Visit, search: ledger.Search) -> None:

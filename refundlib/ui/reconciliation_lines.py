@@ -33,13 +33,11 @@ def doors(row: Row) -> None:
             icon=":material/balance:",
             query_params={"claim": row["report_id"], "part": "Money"},
         )
-    if row["line_id"]:
-        st.page_link(
-            "pages/reconciliation.py",
-            label="The processor’s line",
-            icon=":material/receipt:",
-            query_params={"view": "Lines", "line": row["line_id"]},
-        )
+    # On this very page a link would leave the address as it is.
+    if row["line_id"] and st.button("The processor’s line", type="tertiary", icon=":material/receipt:"):
+        st.session_state["open_view"] = "Lines"
+        st.query_params["line"] = row["line_id"]
+        st.rerun()
     if row["pro_id"]:
         st.page_link(
             "pages/statement.py",
@@ -78,6 +76,24 @@ def _proposal(visit: Visit, candidates: list[Row]) -> None:
                     "It is the same", key=f"confirm-{line['line_id']}-{number}", icon=":material/link:"
                 ):
                     _confirm(visit, row)
+                if visit.may("reconcile") and st.button(
+                    "It is not", key=f"refuse-{line['line_id']}-{number}", icon=":material/link_off:"
+                ):
+                    _refuse(visit, row)
+
+
+@st.dialog("Not the same", width="medium")
+def _refuse(visit: Visit, row: Row) -> None:
+    """The proposal is not so: both sides are breaks of their own then."""
+    st.markdown(f"{words.plain(row['line_id'])} is not {row['what']} **{words.plain(row['subject_id'])}**.")
+    why, is_posted = asked("Why not?", "It is not the same")
+    if is_posted:
+        stay(
+            lambda: reconciliation.refuse(
+                visit.desk, visit.person, row["line_id"], row["what"], row["subject_id"], why
+            ),
+            "Kept: it is not proposed again.",
+        )
 
 
 @st.dialog("Confirm a match", width="medium")
@@ -190,7 +206,10 @@ def _line_in_full(visit: Visit, row: Row) -> None:
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
             amount = words.money(row["gross"], row["currency"])
-            st.markdown(f"**{words.plain(row['line_id'])}** · {row['category']} · {amount}", width="content")
+            said = f" · {words.plain(row['description'])}" if row["description"] else ""
+            st.markdown(
+                f"**{words.plain(row['line_id'])}** · {row['category']} · {amount}{said}", width="content"
+            )
             doors({"report_id": row["report_id"], "line_id": None, "pro_id": None})
             if (
                 row["match_id"]
@@ -200,6 +219,8 @@ def _line_in_full(visit: Visit, row: Row) -> None:
                 _undo(visit, row)
         if row["what"] == "payout":
             _chain(visit, row["subject_id"])
+        if not row["match_id"]:
+            quiet(_unmatched(row))
         for each in reconciliation.history_of(visit.desk, visit.person, row["line_id"]):
             undone = (
                 f"; undone by {words.plain(each['undone_by_name'])}: “{words.plain(each['undone_why'])}”"
@@ -209,6 +230,15 @@ def _line_in_full(visit: Visit, row: Row) -> None:
             what, when = words.plain(each["subject_id"]), words.moment(each["matched_at"], visit.person)
             who = words.plain(each["matched_by_name"])
             quiet(f"{each['what']} {what}, {_HOW[each['how']]}, {who}, {when}{undone}")
+
+
+def _unmatched(row: Row) -> str:
+    """Why a line is matched with nothing."""
+    if row["category"] not in reconciliation.SETTLED_BY_POSTING:
+        return "It is matched with nothing: what the processor moved here is not known to us, or not proven."
+    if row["posted_in"]:
+        return f"It belongs to nothing of ours; the ledger has it as transaction {row['posted_in']}."
+    return "It belongs to nothing of ours, and is to be posted."
 
 
 def _chain(visit: Visit, payout_id: str) -> None:

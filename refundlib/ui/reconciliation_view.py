@@ -28,6 +28,9 @@ Row = dict[str, Any]
 def show(visit: Visit) -> None:
     """The reconciliation page."""
     show_told()
+    # A door to another part of this page: widgets take their values before they are painted.
+    if part := st.session_state.pop("open_view", None):
+        st.session_state["view"] = part
     with refusals():
         it = reconciliation.overview(visit.desk, visit.person)
         _head(it)
@@ -176,6 +179,7 @@ def _keep(visit: Visit, row: Row) -> None:
     """Who looks into it, until when, and how it is explained."""
     who = {each["person_id"]: each["name"] for each in people(visit.desk) if each["active"]}
     names = ["", *who]
+    st.markdown(f"**{BREAKS[row['class']][0]}** · {words.plain(row['subject_id'])}")
     with st.form("keep-case", border=False):
         owner = st.selectbox(
             "Owner",

@@ -211,7 +211,7 @@ def _uses(visit: Visit, row: Row, currency: str) -> None:
                     "Event": words.EVENTS[use["kind"]],
                     "Of": use["source_id"],
                     "Amount": format_money(use["amount"], currency),
-                    "Lead": f"/lead?lead={use['lead_id']}" if use["lead_id"] else None,
+                    "Lead": f"/lead?lead={use['lead_id']}" if use["lead_id"] else "",
                 }
                 for use in uses
             ]

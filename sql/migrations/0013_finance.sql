@@ -43,7 +43,7 @@ CREATE TABLE refunds.adjustments (
     debit text NOT NULL,
     credit text NOT NULL CHECK (credit <> debit),
     pro_id text,
-    amount bigint NOT NULL CHECK (amount > 0),
+    amount bigint NOT NULL CHECK (amount BETWEEN 1 AND 1000000000000),
     currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
     reason text NOT NULL CHECK (reason <> ''),
     proposed_by text NOT NULL CHECK (proposed_by <> ''),
@@ -66,7 +66,7 @@ CREATE INDEX adjustments_proposed ON refunds.adjustments (proposed_at);
 CREATE SEQUENCE refunds.processor_file_numbers START 1;
 CREATE TABLE refunds.processor_files (
     file_id text PRIMARY KEY,
-    sha256 text NOT NULL UNIQUE,
+    sha256 text NOT NULL,
     name text NOT NULL,
     kind text NOT NULL CHECK (kind IN ('balance_change', 'payout_reconciliation')),
     -- The days it tells everything of; until is not one of them.
@@ -78,7 +78,8 @@ CREATE TABLE refunds.processor_files (
     rows_new integer NOT NULL,
     notes text[] NOT NULL,
     imported_by text NOT NULL,
-    imported_at timestamptz NOT NULL
+    imported_at timestamptz NOT NULL,
+    UNIQUE (sha256, from_day, until_day, covers)
 );
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON refunds.processor_files
     FOR EACH STATEMENT EXECUTE FUNCTION refunds.refuse_change();
@@ -180,6 +181,23 @@ BEGIN
 END $$;
 CREATE TRIGGER hold_days_open BEFORE INSERT ON refunds.ledger_transactions
     FOR EACH STATEMENT EXECUTE FUNCTION refunds.hold_days_open();
+
+-- Closes follow one another without a gap, and none is written beside the postings under way.
+CREATE FUNCTION refunds.close_in_order() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    closed_until date;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('refunds.close'));
+    SELECT max(day) INTO closed_until FROM refunds.closes;
+    IF closed_until IS NOT NULL AND NEW.from_day <> closed_until + 1 THEN
+        RAISE EXCEPTION 'a close begins on the day after the last one, %', closed_until + 1
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'close_in_order';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER close_in_order BEFORE INSERT ON refunds.closes
+    FOR EACH ROW EXECUTE FUNCTION refunds.close_in_order();
 
 -- Books late postings on the first open day, and marks the days whose sums change.
 CREATE FUNCTION refunds.book_postings() RETURNS trigger

@@ -39,7 +39,7 @@ SET state = :state, settled_by = :settled_by, settled_at = :settled_at, settled_
 WHERE adjustment_id = :adjustment_id;
 
 -- name: listing(state, limit)
--- Adjustments, the newest first; of one state, or all (NULL).
+-- Adjustments, those that wait first, then the newest; of one state, or all (NULL).
 SELECT
     a.adjustment_id,
     a.debit,
@@ -61,5 +61,5 @@ LEFT JOIN marketplace.pros m ON m.pro_id = a.pro_id
 LEFT JOIN refunds.people p ON p.person_id = a.proposed_by
 LEFT JOIN refunds.people s ON s.person_id = a.settled_by
 WHERE CAST(:state AS text) IS NULL OR a.state = :state
-ORDER BY a.proposed_at DESC, a.adjustment_id DESC
+ORDER BY a.state = 'waiting' DESC, a.proposed_at DESC, a.adjustment_id DESC
 LIMIT :limit;

@@ -130,6 +130,10 @@ FOR UPDATE;
 -- name: next_id()$
 SELECT 'B-' || nextval('refunds.batch_numbers');
 
+-- name: lock_key(idempotency_key)$
+-- A second press of the button waits for the first.
+SELECT pg_advisory_xact_lock(hashtextextended(:idempotency_key, 4));
+
 -- name: by_key(idempotency_key)^
 -- The batch an idempotency key has made already.
 SELECT
@@ -177,7 +181,7 @@ SET state = :state, settled_by = :settled_by, settled_at = :settled_at, reason =
 WHERE batch_id = :batch_id;
 
 -- name: listing(limit)
--- The newest batches, with what became of their payouts.
+-- The newest batches, those that wait for a second person first whatever their age, with what became of their payouts.
 SELECT
     b.batch_id,
     b.state,
@@ -197,7 +201,7 @@ SELECT
 FROM (
     SELECT *
     FROM refunds.batches
-    ORDER BY made_at DESC, batch_id DESC
+    ORDER BY state = 'waiting' DESC, made_at DESC, batch_id DESC
     LIMIT :limit
 ) AS b
 CROSS JOIN LATERAL (
@@ -215,7 +219,7 @@ CROSS JOIN LATERAL (
 ) AS sums
 LEFT JOIN refunds.people maker ON maker.person_id = b.made_by
 LEFT JOIN refunds.people second ON second.person_id = b.settled_by
-ORDER BY b.made_at DESC, b.batch_id DESC, sums.currency;
+ORDER BY b.state = 'waiting' DESC, b.made_at DESC, b.batch_id DESC, sums.currency;
 
 -- name: payouts_of(batch_id)
 -- What a batch held, and where each payout is now.

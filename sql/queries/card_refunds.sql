@@ -43,14 +43,15 @@ WHERE p.payout_id = :payout_id;
 -- name: lock_payout(payout_id)^
 -- One payout, for a change of its state.
 SELECT
-    payout_id,
-    payment_id,
-    amount,
-    state,
-    processor_ref
-FROM refunds.payouts
-WHERE payout_id = :payout_id
-FOR UPDATE;
+    p.payout_id,
+    p.payment_id,
+    p.amount,
+    p.state,
+    p.processor_ref,
+    (SELECT b.state FROM refunds.batches b WHERE b.batch_id = p.batch_id) AS batch_state
+FROM refunds.payouts p
+WHERE p.payout_id = :payout_id
+FOR UPDATE OF p;
 
 -- name: set_payout(payout_id, state, processor_ref, settled_at, reversed_at, failure_reason, look_at)!
 -- A payout's new state, when it is looked at again, and what came with it; what is not given stays.

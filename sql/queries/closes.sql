@@ -15,7 +15,6 @@ SELECT
     c.signed_at,
     c.figures,
     c.sha256,
-    length(c.journal) AS characters,
     (SELECT count(*) FROM refunds.late_postings l WHERE l.own_day BETWEEN c.from_day AND c.day) AS late
 FROM refunds.closes c
 LEFT JOIN refunds.people p ON p.person_id = c.signed_by

@@ -235,6 +235,14 @@ JOIN LATERAL (
     ORDER BY p.amount DESC, p.payout_id
     LIMIT 1
 ) AS p ON true
+-- The desk may have learned the outcome from the processor before the folder tells it: then the folder is late, not wrong.
+CROSS JOIN LATERAL (
+    SELECT EXISTS (
+        SELECT FROM refunds.payouts o
+        JOIN refunds.audit a ON a.subject = o.payout_id
+        WHERE o.card_refund_id = r.card_refund_id AND a.action LIKE 'card_refund_%%'
+    ) AS is_ours
+) AS followed
 CROSS JOIN LATERAL (
     VALUES
     ('card_refund_id', 'was requested at the desk, which follows it itself', r.requested_by <> 'import'),
@@ -250,12 +258,15 @@ CROSS JOIN LATERAL (
     (
         'processor_ref',
         'differs from what was imported before',
-        p.processor_ref IS NOT NULL AND s.processor_ref IS DISTINCT FROM p.processor_ref
+        p.processor_ref IS NOT NULL AND NOT followed.is_ours AND s.processor_ref IS DISTINCT FROM p.processor_ref
     ),
     (
         'settled_at',
         'differs from what was imported before',
-        p.settled_at IS NOT NULL AND r.state = s.outcome AND s.settled_at IS DISTINCT FROM p.settled_at
+        p.settled_at IS NOT NULL
+        AND NOT followed.is_ours
+        AND r.state = s.outcome
+        AND s.settled_at IS DISTINCT FROM p.settled_at
     ),
     (
         'outcome',
@@ -263,6 +274,7 @@ CROSS JOIN LATERAL (
         s.outcome <> r.state
         AND r.state <> 'pending'
         AND (r.state, s.outcome) <> ('succeeded', 'reversed')
+        AND NOT (followed.is_ours AND (s.outcome = 'pending' OR (r.state, s.outcome) = ('reversed', 'succeeded')))
     )
 ) AS c ("column", reason, wrong)
 WHERE c.wrong AND (r.requested_by = 'import' OR c."column" = 'card_refund_id');

@@ -185,6 +185,7 @@ SELECT
     p.card_refund_id,
     p.payment_id,
     p.amount,
+    p.state,
     c.lot_id
 FROM refunds.payouts p
 JOIN refunds.card_refunds c USING (card_refund_id)

@@ -267,11 +267,12 @@ SET
 FROM staged_card_refunds s
 WHERE
     s.card_refund_id = p.card_refund_id
-    AND (p.state, p.settled_at, p.failure_reason)
-    IS DISTINCT FROM (s.outcome, s.settled_at, s.failure_reason);
+    -- Only steps that may follow: what the desk learned meanwhile from the processor is never taken back.
+    AND ((p.state = 'pending' AND s.outcome <> 'pending') OR (p.state, s.outcome) = ('succeeded', 'reversed'));
 
 -- name: watch_payouts(now, settled_since)!
--- Imported payouts whose outcome may still come, or change, are looked at like ours; they are never sent again.
+-- Imported payouts whose outcome may still come, or change, are looked at like ours; they are never sent again. A part
+-- without the processor's id cannot be found there: its outcome comes with the folder.
 UPDATE refunds.payouts p
 SET
     look_at = CASE
@@ -280,7 +281,7 @@ SET
             THEN coalesce(p.look_at, CAST(:now AS timestamptz))
     END
 FROM staged_card_refunds s
-WHERE s.card_refund_id = p.card_refund_id;
+WHERE s.card_refund_id = p.card_refund_id AND p.processor_ref IS NOT NULL;
 
 -- name: name_payouts()!
 -- The processor's id stands on the largest payout.

@@ -3,8 +3,8 @@
 -- name: next_file_id()$
 SELECT 'PF-' || nextval('refunds.processor_file_numbers');
 
--- name: file_of(sha256)^
--- The file with a hash, if it was imported.
+-- name: file_of(sha256, from_day, until_day, covers)^
+-- The file with a hash, if it was imported and tells everything of these days already.
 SELECT
     f.file_id,
     f.name,
@@ -12,7 +12,13 @@ SELECT
     coalesce(p.name, f.imported_by) AS imported_by_name
 FROM refunds.processor_files f
 LEFT JOIN refunds.people p ON p.person_id = f.imported_by
-WHERE f.sha256 = :sha256;
+WHERE
+    f.sha256 = :sha256
+    AND f.from_day <= :from_day
+    AND f.until_day >= :until_day
+    AND (f.covers OR NOT CAST(:covers AS boolean))
+ORDER BY f.imported_at
+LIMIT 1;
 
 -- name: lock_imports()$
 -- One report at a time.
@@ -187,7 +193,8 @@ WHERE
 ORDER BY l.line_id, p.payment_id;
 
 -- name: proposals(since, days)
--- Lines without a match beside things of ours without a line: exactly the same amount, within some days.
+-- Lines without a match beside things of ours without a line: exactly the same amount, within some days. The oldest
+-- 200 lines with three nearest things each: where many have one price, more would be millions of pairs.
 WITH loose AS (
     SELECT l.line_id, l.created_at, l.category, l.currency, l.gross, l.description
     FROM refunds.processor_lines l
@@ -195,12 +202,14 @@ WITH loose AS (
         l.created_at >= :since
         AND l.category NOT IN ('fee', 'payout', 'payout_reversal')
         AND NOT EXISTS (SELECT FROM refunds.line_matches m WHERE m.line_id = l.line_id AND m.undone_at IS NULL)
+    ORDER BY l.created_at, l.line_id
+    LIMIT 200
 ), ours AS (
     SELECT l.line_id, 'payout' AS what, p.payout_id AS subject_id, coalesce(p.sent_at, c.submitted_at) AS at, c.report_id
     FROM loose l
     JOIN refunds.payouts p ON p.amount = -l.gross AND p.currency = l.currency
     JOIN refunds.card_refunds c USING (card_refund_id)
-    WHERE l.category = 'refund' AND p.state NOT IN ('requested', 'declined', 'failed') AND c.submitted_at >= :since
+    WHERE l.category = 'refund' AND p.state NOT IN ('requested', 'declined') AND c.submitted_at >= :since
     UNION ALL
     SELECT l.line_id, 'payout', p.payout_id, coalesce(p.reversed_at, p.settled_at), c.report_id
     FROM loose l
@@ -229,31 +238,39 @@ WITH loose AS (
     WHERE a.state = 'posted'
 )
 
-SELECT
-    l.line_id,
-    l.created_at,
-    l.category,
-    l.currency,
-    l.gross,
-    l.description,
-    o.what,
-    o.subject_id,
-    o.at,
-    o.report_id
-FROM loose l
-JOIN ours o USING (line_id)
-WHERE
-    (o.what = 'adjustment' OR abs(extract(EPOCH FROM o.at - l.created_at)) <= :days * 86400)
-    AND NOT EXISTS (
-        SELECT FROM refunds.line_matches m
-        JOIN refunds.processor_lines k USING (line_id)
-        WHERE m.subject_id = o.subject_id AND m.what = o.what AND m.undone_at IS NULL AND k.category = l.category
-    )
-    AND NOT EXISTS (
-        SELECT FROM refunds.line_matches m
-        WHERE m.line_id = l.line_id AND m.subject_id = o.subject_id AND m.what = o.what
-    )
-ORDER BY l.created_at, l.line_id, abs(extract(EPOCH FROM o.at - l.created_at)), o.subject_id;
+SELECT *
+FROM (
+    SELECT
+        l.line_id,
+        l.created_at,
+        l.category,
+        l.currency,
+        l.gross,
+        l.description,
+        o.what,
+        o.subject_id,
+        o.at,
+        o.report_id,
+        row_number() OVER (
+            PARTITION BY l.line_id
+            ORDER BY abs(extract(EPOCH FROM o.at - l.created_at)), o.subject_id
+        ) AS nth
+    FROM loose l
+    JOIN ours o USING (line_id)
+    WHERE
+        (o.what = 'adjustment' OR abs(extract(EPOCH FROM o.at - l.created_at)) <= :days * 86400)
+        AND NOT EXISTS (
+            SELECT FROM refunds.line_matches m
+            JOIN refunds.processor_lines k USING (line_id)
+            WHERE m.subject_id = o.subject_id AND m.what = o.what AND m.undone_at IS NULL AND k.category = l.category
+        )
+        AND NOT EXISTS (
+            SELECT FROM refunds.line_matches m
+            WHERE m.line_id = l.line_id AND m.subject_id = o.subject_id AND m.what = o.what
+        )
+) AS x
+WHERE x.nth <= 3
+ORDER BY x.created_at, x.line_id, x.nth;
 
 -- name: lock_line(line_id)^
 SELECT
@@ -297,6 +314,24 @@ WHERE
     AND adjustment_id = :subject_id
     AND state = 'posted'
     AND 'processor_clearing' IN (debit, credit);
+
+-- name: line_beside(line_id, what, subject_id)$
+-- Another line that is matched with a thing of ours already: of the same category, or any for an adjustment.
+SELECT m.line_id
+FROM refunds.line_matches m
+JOIN refunds.processor_lines l USING (line_id)
+WHERE
+    m.what = :what
+    AND m.subject_id = :subject_id
+    AND m.undone_at IS NULL
+    AND (:what = 'adjustment' OR l.category = (SELECT o.category FROM refunds.processor_lines o WHERE o.line_id = :line_id))
+LIMIT 1;
+
+-- name: write_refused(line_id, what, subject_id, actor, now, why)!
+-- A proposal that a person says is not so: kept as a match that never stood, and not proposed again.
+INSERT INTO refunds.line_matches (
+    line_id, what, subject_id, how, matched_by, matched_at, agrees, undone_by, undone_at, undone_why)
+VALUES (:line_id, :what, :subject_id, 'confirmed', :actor, :now, true, :actor, :now, :why);
 
 -- name: write_confirmed(line_id, what, subject_id, actor, now)!
 -- A match a person made, of exactly equal amounts.
@@ -485,7 +520,7 @@ ORDER BY l.created_at, l.line_id;
 
 -- name: breaks(since, now, known, requested_days)
 -- What does not agree between decisions, ledger and processor, one row a thing. A thing of ours is due once files tell
--- of its day and of the day after, as the two clocks are not one; until then it is expected.
+-- of its day and of the days beside it, as the two clocks are not one; until then it is expected.
 WITH covered AS (
     SELECT DISTINCT CAST(d AS date) AS day
     FROM refunds.processor_files f
@@ -494,7 +529,9 @@ WITH covered AS (
 ), due AS (
     SELECT c.day
     FROM covered c
-    WHERE EXISTS (SELECT FROM covered n WHERE n.day = c.day + 1)
+    WHERE
+        EXISTS (SELECT FROM covered n WHERE n.day = c.day + 1)
+        AND EXISTS (SELECT FROM covered p WHERE p.day = c.day - 1)
 ), fresh AS (
     SELECT m.what, m.subject_id, count(*) > count(DISTINCT l.category) AS repeats
     FROM refunds.processor_lines l
@@ -633,8 +670,7 @@ WITH covered AS (
     LEFT JOIN marketplace.payments y ON m.what = 'payment' AND y.payment_id = m.subject_id
     WHERE l.created_at >= :since
     UNION ALL
-    -- A payout to our bank is the sum of what names it. What lies before the first day is not here, so the first
-    -- payouts are left out.
+    -- A payout to our bank is the sum of what names it, where a payout reconciliation told of all of that.
     SELECT
         'amount_differs', l.source_id, l.line_id, l.created_at, -x.net, l.currency, l.gross, NULL, NULL, l.currency
     FROM refunds.processor_lines l
@@ -645,8 +681,15 @@ WITH covered AS (
     ) AS x
     WHERE
         l.category = 'payout'
-        AND l.created_at >= CAST(:since AS timestamptz) + interval '7 days'
         AND x.net <> -l.gross
+        -- A balance change exported before the payout does not name it yet in every line.
+        AND EXISTS (
+            SELECT FROM refunds.processor_files f
+            WHERE
+                f.kind = 'payout_reconciliation'
+                AND f.from_day <= refunds.utc_day(l.created_at)
+                AND f.until_day > refunds.utc_day(l.created_at)
+        )
     UNION ALL
     SELECT
         CASE WHEN l.category = ANY(CAST(:known AS text [])) THEN 'theirs_not_ours' ELSE 'unknown_category' END,
@@ -658,6 +701,17 @@ WITH covered AS (
         l.created_at >= :since
         AND l.category NOT IN ('fee', 'payout', 'payout_reversal')
         AND (m.line_id IS NULL OR NOT l.category = ANY(CAST(:known AS text [])))
+    UNION ALL
+    -- The marketplace has the payment and the ledger does not: it waits to be posted, or cannot be.
+    SELECT 'theirs_not_ours', l.line_id, l.line_id, l.created_at, NULL, l.currency, l.gross, NULL, NULL, 'not in the ledger'
+    FROM refunds.processor_lines l
+    JOIN refunds.line_matches m ON m.line_id = l.line_id AND m.undone_at IS NULL AND m.what = 'payment'
+    WHERE
+        l.created_at >= :since
+        AND NOT EXISTS (
+            SELECT FROM refunds.ledger_transactions t
+            WHERE t.kind = 'payment' AND t.source_id = m.subject_id
+        )
     UNION ALL
     SELECT 'ours_not_theirs', u.source_id, NULL, u.occurred_at, e.amount, e.currency, NULL, NULL, u.pro_id, u.kind
     FROM unmatched u
@@ -739,8 +793,8 @@ SET
     owner = excluded.owner,
     due_on = excluded.due_on,
     explanation = excluded.explanation,
-    explained_by = excluded.explained_by,
-    explained_at = excluded.explained_at;
+    explained_by = CASE WHEN excluded.explanation = c.explanation THEN c.explained_by ELSE excluded.explained_by END,
+    explained_at = CASE WHEN excluded.explanation = c.explanation THEN c.explained_at ELSE excluded.explained_at END;
 
 -- name: case_of(break_key)^
 SELECT

@@ -21,10 +21,12 @@ from refundlib.services.desk import Desk
 from refundlib.services.ledger import start_of
 from refundlib.services.mailing import send_due
 from refundlib.services.payouts import look_after, send_released
+from refundlib.ui.figure_parts import HEAD_PIXELS, ROW_PIXELS
 from tests.browser.conftest import MailServer, Served
 from tests.browser.test_desk import sign_in
 from tests.conftest import Clock
 from tests.market import Market
+from tests.pages.helpers import DAY, live
 from tests.stripe_server import KEY, SECRET, StripeServer, stripe_server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -297,6 +299,38 @@ def test_what_does_not_reach_the_card_is_on_the_balance_again(
     assert ("lost_or_stolen_card" in words) == (how == "failed later")
     assert served.market.balance("pro-a") == 2500
     assert check(served.market.owner)["ok"]
+
+
+# -- doors ------------------------------------------------------------------------------------------------
+
+
+def test_doors_keep_their_address(page: Page, served: Served, clock: Clock) -> None:
+    """An account opens its entries, a break its line; the address opens the same for whoever gets it."""
+    clock.now = datetime.now(UTC) - 4 * DAY
+    live(served.market, clock)
+    open_as(page, served, "Fin", "ledger")
+    shows(page, "Processor fees")
+    click_row(page, 3)
+    page.wait_for_url("**/ledger?*account=Processor*fees*", timeout=PATIENCE_MS)
+    shows(page, "Processor fee", "txn_a")
+    page.goto(page.url)
+    sign_in(page, "Mo")
+    shows(page, "Processor fee", "txn_a")
+
+    open_as(page, served, "Fin", "reconciliation?kind=Theirs, not ours")
+    shows(page, "txn_hand")
+    click_row(page, 0)
+    press(page, "The processor’s line")
+    page.wait_for_url("**/reconciliation?*line=txn_hand*", timeout=PATIENCE_MS)
+    says(page, "It is matched with nothing")
+
+
+def click_row(page: Page, row: int) -> None:
+    """Clicks a row of the first table, counted from 0."""
+    still(page)
+    box = page.get_by_test_id("stDataFrame").first.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 100, box["y"] + HEAD_PIXELS + ROW_PIXELS * row + ROW_PIXELS / 2)
 
 
 # -- a day ------------------------------------------------------------------------------------------------

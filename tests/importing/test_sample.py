@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from refundlib.domain.people import WORKER
+from refundlib.services.card_refunds import record_outcome
 from refundlib.services.checking import check
 from refundlib.services.desk import Desk
 from refundlib.services.importing import ImportRefused, import_folder
@@ -215,4 +217,31 @@ def test_bad_rows_put_aside(owner_desk: Desk, folder: Path, tmp_path: Path) -> N
     assert figures(owner_desk)["charges"] == EXPECTED["charges"] - 1
     assert figures(owner_desk)["reports"] == EXPECTED["reports"] - len(dependents)
     assert result.bad_rows >= 1
+    assert check(owner_desk)["ok"]
+
+
+def test_what_the_desk_learned_before_the_folder_told_it(owner_desk: Desk, folder: Path) -> None:
+    """The worker learns an imported refund's outcome: that folder, and one that tells it later, are taken."""
+    import_folder(owner_desk, folder)
+    with owner_desk.reading() as conn:
+        payout, refund = conn.exec_driver_sql(
+            "SELECT payout_id, card_refund_id FROM refunds.payouts WHERE state = 'pending' ORDER BY 1 LIMIT 1"
+        ).one()
+    at = owner_desk.clock() + timedelta(days=30)
+    record_outcome(owner_desk, WORKER, payout, "succeeded", at=at)
+    import_folder(owner_desk, folder)
+
+    def settle(rows: list[list[str]]) -> None:
+        header = rows[0]
+        row = next(row for row in rows if row[header.index("card_refund_id")] == refund)
+        row[header.index("outcome")] = "succeeded"
+        row[header.index("settled_at")] = "2026-03-21T00:00:00Z"
+
+    edit(folder / "card_refunds.csv", settle)
+    import_folder(owner_desk, folder)
+    with owner_desk.reading() as conn:
+        state = conn.exec_driver_sql(
+            f"SELECT state, settled_at FROM refunds.payouts WHERE payout_id = '{payout}'"
+        ).one()
+    assert tuple(state) == ("succeeded", at)
     assert check(owner_desk)["ok"]

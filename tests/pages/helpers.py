@@ -5,7 +5,7 @@ import io
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from refundlib.domain.people import Person
+from refundlib.domain.people import WORKER, Person
 from refundlib.services import adjustments, batches, card_refunds, closing, reconciliation
 from refundlib.services.decisions import decide
 from refundlib.services.desk import Desk
@@ -94,10 +94,10 @@ class Finance:
         """What the processor says of a payout."""
         payout = self.payouts[name]
         if state in ("pending", "succeeded") and self._state(payout) == "requested":
-            card_refunds.mark_submitted(self.desk, FIN, payout)
+            card_refunds.mark_submitted(self.desk, WORKER, payout)
         card_refunds.record_outcome(
             self.desk,
-            FIN,
+            WORKER,
             payout,
             state,
             at=at or self.clock(),

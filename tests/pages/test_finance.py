@@ -55,7 +55,7 @@ NOTHING = {
 # Every button of these pages that does something; who only reads sees none of them.
 DEEDS = (
     "Send", "Decline", "Release", "Take apart", "Send back", "New adjustment", "Post", "Drop", "Refuse",
-    "Owner, due date, explanation", "It is the same", "Undo the match", "Import", "Match again", "Explain",
+    "Owner, due date, explanation", "It is the same", "It is not", "Undo the match", "Import", "Match again", "Explain",
     "Sign and close",
 )  # fmt: skip
 # What was clicked in a table before: a line, a break, a batch, a balance.
@@ -200,7 +200,7 @@ def test_finance_has_the_buttons(usual: Finance) -> None:
         "Second person": {"Release", "Send back"},
         "Adjustments": {"New adjustment", "Post", "Refuse"},
         "Breaks": {"Owner, due date, explanation"},
-        "To confirm": {"It is the same"},
+        "To confirm": {"It is the same", "It is not"},
         "To post": {"Post"},
         "Lines": {"Undo the match"},
         "Reports": {"Import", "Match again"},
@@ -315,10 +315,10 @@ def test_nobody_releases_their_own_batch(usual: Finance) -> None:
 
 
 def test_batches_and_what_became_of_them(usual: Finance) -> None:
-    """The newest first, who made and settled them, how far each is; a click shows its payouts."""
+    """What waits first, then the newest; who settled them, how far each is; a click shows its payouts."""
     at = run_clicked("card_refunds", "mo", {"batch": "B-1002"}, stage="Batches")
-    assert column(at, "State") == ["released", "waits for a second person", "released", "released"]
-    assert column(at, "Settled by") == ["Fin Larsen", "", "Fin Larsen", "Fin Larsen"]
+    assert column(at, "State") == ["waits for a second person", *["released"] * 3]
+    assert column(at, "Settled by") == ["", *["Fin Larsen"] * 3]
     assert column(at, "Returned") == [0, 0, 1, 0]
     assert (column(at, "Where it is", 1), column(at, "Why", 1)) == (["failed"], ["lost or stolen card"])
     assert "Why" not in table(at)
@@ -471,11 +471,11 @@ def test_what_does_not_agree_is_first(usual: Finance) -> None:
     at = run("reconciliation", "mo")
     first, last = usual.first_day.date(), (usual.first_day + 2 * DAY).date()
     assert (
-        "3 breaks**] · 1 to confirm · 6 fees and payouts to post · 1 expected ($25.00) · "
+        "2 breaks**] · 1 to confirm · 6 fees and payouts to post · 1 expected ($25.00) · "
         f"compared from {first} to {last}"
     ) in read(at)
     rows = {row["What"]: row for _, row in table(at).iterrows()}
-    assert set(rows) == {"Failed after the close", "Status differs", "Theirs, not ours"}
+    assert set(rows) == {"Failed after the close", "Theirs, not ours"}
     by_hand = rows["Theirs, not ours"]
     assert (by_hand["Of"], by_hand["Ours"], by_hand["Theirs"]) == ("txn_hand", "–", "−$40.00")
 
@@ -486,13 +486,14 @@ def test_breaks_by_kind_and_without_an_explanation(usual: Finance, desk: Desk, p
     assert column(at, "Of") == ["txn_hand"]
     key = "theirs_not_ours:txn_hand"
     reconciliation.keep_case(desk, people["fin"], key, owner="ines", explanation="Ines did it, by hand.")
-    assert "2 breaks**] (1 more explained)" in read(run("reconciliation", "fin"))
+    assert "1 break**] (1 more explained)" in read(run("reconciliation", "fin"))
     assert "txn_hand" not in column(run("reconciliation", "fin", unexplained="true"), "Of")
     at = run_clicked("reconciliation", "fin", {"break": key}, kind="Theirs, not ours")
     assert column(at, "Owner") == ["Ines Ferro"]
     assert "“Ines did it, by hand.”, Fin Larsen" in read(at)
-    links = [link.label for link in at.get("page_link")]
-    assert "The processor’s line" in links
+    click(at, "The processor’s line")
+    assert column(at, "Line") == ["txn_hand"]
+    assert "It is matched with nothing: what the processor moved here is not known to us" in read(at)
 
 
 def test_a_proposal_is_confirmed_by_a_person(usual: Finance, desk: Desk, people: People) -> None:
@@ -510,6 +511,17 @@ def test_a_proposal_is_confirmed_by_a_person(usual: Finance, desk: Desk, people:
     at = run("reconciliation", "ines", view="Lines", line="txn_g")
     assert "undone by Ines Ferro: “Another one.”" in read(at)
     assert column(at, "Matched with") == ["–"]
+
+
+def test_a_proposal_that_is_not_so(usual: Finance, desk: Desk, people: People) -> None:
+    """Refused with a reason, the line is a break of its own, and says who refused what."""
+    at = run("reconciliation", "fin", view="To confirm")
+    assert "txn_g is not payment **pay-g**." in read(click(at, "It is not"))
+    reconciliation.refuse(desk, people["fin"], "txn_g", "payment", "pay-g", "Another shop’s.")
+    assert NOTHING["To confirm"] in read(run("reconciliation", "fin", view="To confirm"))
+    assert "txn_g" in column(run("reconciliation", "fin", kind="Theirs, not ours"), "Of")
+    at = run("reconciliation", "mo", view="Lines", line="txn_g")
+    assert "“Another shop’s.”" in read(at)
 
 
 def test_fees_and_payouts_to_post(usual: Finance, desk: Desk, people: People) -> None:
@@ -592,7 +604,7 @@ def test_a_day_that_can_be_closed(usual: Finance) -> None:
     assert f"{day} can be closed" in read(at)
     start, *_, end = (_cents(text) for text in column(at, "Amount"))
     assert (start, end) == (4691, 4691)
-    assert column(at, "", 1)[-1] == "of it breaks"
+    assert column(at, "", 1)[-1] == "of it breaks, or to be confirmed"
     assert f"You sign **{day}**" in read(click(at, "Sign and close"))
 
 

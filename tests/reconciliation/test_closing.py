@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from refundlib.domain.errors import DayNotReady, NotAllowed, SamePerson, WrongState
-from refundlib.domain.people import Person
+from refundlib.domain.people import WORKER, Person
 from refundlib.services import closing, ledger, reconciliation
 from refundlib.services.card_refunds import record_outcome
 from refundlib.services.checking import check
@@ -69,7 +69,12 @@ def test_what_comes_later_is_booked_on_the_next_open_day(
     before = ledger.trial_balance(reconciled, fin, end)
     payout = market.one("SELECT min(payout_id) FROM refunds.payouts WHERE state = 'succeeded'")
     record_outcome(
-        reconciled, fin, payout, "reversed", at=datetime(2026, 3, 19, 9, tzinfo=UTC), failure_reason="closed"
+        reconciled,
+        WORKER,
+        payout,
+        "reversed",
+        at=datetime(2026, 3, 19, 9, tzinfo=UTC),
+        failure_reason="closed",
     )
     catch_up(reconciled)
     assert ledger.trial_balance(reconciled, fin, end) == before
@@ -107,7 +112,8 @@ def test_an_unexplained_break_stops_it_and_an_explanation_lets_it_pass(
     reconciliation.keep_case(desk, people["fin"], found["break_key"], explanation="The owner's doing.")
     ready = closing.readiness(desk, people["fin"], DAY)
     (usd,) = ready.clearing
-    assert (usd.broken, usd.ours - usd.theirs) == (420, 420 + usd.expected)
+    assert (usd.broken, usd.unexplained) == (420, ())
+    assert usd.ours - usd.theirs == usd.broken + usd.expected
     assert closing.close(desk, people["fin"], DAY)
 
 

@@ -148,7 +148,10 @@ def test_only_equal_amounts_are_confirmed(desk: Desk, people: People, month: Mon
     payout = first(rows, "refund")["refund_metadata[payout_id]"]
     with pytest.raises(BadFigure, match="not exactly equal"):
         reconciliation.confirm(desk, people["fin"], "txn_new", "payout", payout)
+    matched = first(rows, "refund")["balance_transaction_id"]
     with pytest.raises(WrongState, match="already"):
+        reconciliation.confirm(desk, people["fin"], matched, "payout", payout)
+    with pytest.raises(BadFigure, match="never a payout"):
         reconciliation.confirm(desk, people["fin"], rows[0]["balance_transaction_id"], "payout", payout)
     with pytest.raises(NotAllowed):
         reconciliation.confirm(desk, people["mo"], "txn_new", "payout", payout)
@@ -175,6 +178,45 @@ def test_a_dispute_is_adjusted_and_matched(desk: Desk, people: People, month: Mo
     assert (row["line_id"], row["what"], row["subject_id"]) == ("txn_new", "adjustment", proposed)
     reconciliation.confirm(desk, fin, "txn_new", "adjustment", proposed)
     assert classes(desk, people) == []
+    again = rows_of(month.report)
+    add("dispute", "-4.20", balance_transaction_id="txn_newer")(again)
+    take(desk, people, written(again))
+    with pytest.raises(WrongState, match="matched with txn_new already"):
+        reconciliation.confirm(desk, fin, "txn_newer", "adjustment", proposed)
+    assert classes(desk, people) == ["theirs_not_ours"]
+
+
+def test_a_proposal_that_is_not_so(desk: Desk, people: People, month: Month) -> None:
+    """Refused with a reason it is not proposed again, and both sides are breaks of their own."""
+    rows = rows_of(month.report)
+    nameless = first(rows, "charge", lambda row: row["created_utc"] > "2026-03-10")
+    for name in ("source_id", "charge_id", "payment_intent_id"):
+        nameless[name] = ""
+    take(desk, people, written(rows))
+    (row,) = reconciliation.proposals(desk, people["fin"])
+    assert classes(desk, people) == []
+    line, what, subject = row["line_id"], row["what"], row["subject_id"]
+    reconciliation.refuse(desk, people["fin"], line, what, subject, "Another pro paid it.")
+    assert reconciliation.proposals(desk, people["fin"]) == []
+    assert sorted(classes(desk, people)) == ["ours_not_theirs", "theirs_not_ours"]
+
+
+def test_quiet_days_and_days_named_later(desk: Desk, people: People, month: Month, market: Market) -> None:
+    """Two reports without a line, byte for byte the same, tell of two days; odd days are refused."""
+    header = written(rows_of(month.report)).splitlines()[0] + b"\n"
+    for day in (date(2026, 3, 5), date(2026, 3, 6)):
+        reconciliation.import_report(
+            desk, people["fin"], "q.csv", header, from_day=day, until_day=day + timedelta(days=1)
+        )
+    with market.owner.reading() as conn:
+        days = conn.exec_driver_sql("SELECT from_day FROM refunds.processor_files ORDER BY 1").scalars().all()
+    assert days == [date(2026, 3, 5), date(2026, 3, 6)]
+    with pytest.raises(BadFigure, match="its days must be named"):
+        reconciliation.import_report(desk, people["fin"], "q.csv", header)
+    with pytest.raises(BadFigure, match="no day of a report"):
+        reconciliation.import_report(
+            desk, people["fin"], "q.csv", header, from_day=date(9999, 12, 31), until_day=date(9999, 12, 31)
+        )
 
 
 def test_a_break_has_an_owner_a_date_and_an_explanation(

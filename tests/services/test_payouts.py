@@ -8,7 +8,7 @@ import pytest
 
 from refundlib.domain.errors import ForgedEvent, ProcessorRefused, ProcessorSilent
 from refundlib.domain.payout import PayoutNews, PayoutOrder
-from refundlib.domain.people import Person
+from refundlib.domain.people import WORKER, Person
 from refundlib.payments.stripe import StripeProcessor
 from refundlib.services.card_refunds import request
 from refundlib.services.checking import check
@@ -83,9 +83,9 @@ def later(clock: Clock, desk: Desk, by: timedelta) -> None:
 
 def test_sent_once(desk: Desk, people: People, payout: str, market: Market, server: StripeServer) -> None:
     """Sent twice by hand it is one refund, with the processor's id on the payout."""
-    assert send(desk, people["fin"], payout) == "succeeded"
+    assert send(desk, WORKER, payout) == "succeeded"
     with pytest.raises(Exception, match="cannot become submitted"):
-        send(desk, people["fin"], payout)
+        send(desk, WORKER, payout)
     assert [each["amount"] for each in server.refunds.values()] == [2500]
     assert market.one("SELECT processor_ref FROM refunds.payouts") in server.refunds
     assert check(desk)["ok"]
@@ -97,7 +97,7 @@ def test_silence_is_looked_up_before_it_is_sent_again(
 ) -> None:
     """Without an answer the payout is unknown; the worker asks, sends if there is none, and there is one."""
     server.faults.append(fault)
-    assert send(desk, people["fin"], payout) == "unknown"
+    assert send(desk, WORKER, payout) == "unknown"
     assert mails(market) == []
     later(clock, desk, timedelta(minutes=3))
     assert state(market) == "succeeded"
@@ -120,7 +120,7 @@ def test_a_process_that_dies_leaves_one_refund(
     """Dead before or after the processor acted: the payout is submitted, is looked up, and is made once."""
     dying = replace(desk, processor=Dying(desk.processor, acts))  # type: ignore[arg-type]
     with pytest.raises(Killed):
-        send(dying, people["fin"], payout)
+        send(dying, WORKER, payout)
     assert state(market) == "submitted"
     assert look_after(desk).counts == {"changed": 0, "same": 0, "silent": 0}
     later(clock, desk, timedelta(minutes=3))
@@ -135,7 +135,7 @@ def test_a_payment_the_processor_does_not_know(
     """Silence first, then the processor knows no such payment: the money is back on the balance."""
     server.faults.append("stall_before")
     server.charges.clear()
-    assert send(desk, people["fin"], payout) == "unknown"
+    assert send(desk, WORKER, payout) == "unknown"
     later(clock, desk, timedelta(minutes=3))
     assert state(market) == "failed"
     assert market.balance("pro-a") == 2500
@@ -147,7 +147,7 @@ def test_a_refusal_returns_the_money(
 ) -> None:
     """Refused for good: failed with the processor's words, the credit is on the balance again."""
     server.faults.append("disputed")
-    assert send(desk, people["fin"], payout) == "failed"
+    assert send(desk, WORKER, payout) == "failed"
     assert "disputed" in market.one("SELECT failure_reason FROM refunds.payouts")
     assert mails(market) == ["card_refund_returned"]
     letter = market.one("SELECT body FROM refunds.outbox WHERE kind = 'card_refund_returned'")
@@ -162,7 +162,7 @@ def test_pending_is_watched_to_its_end(
 ) -> None:
     """Pending, asked every hour, then succeeded; asked daily for 35 days, then no more."""
     server.next_status = "pending"
-    assert send(desk, people["fin"], payout) == "pending"
+    assert send(desk, WORKER, payout) == "pending"
     later(clock, desk, timedelta(minutes=61))
     assert state(market) == "pending"
     (ref,) = server.refunds
@@ -178,7 +178,7 @@ def test_succeeded_then_failed_weeks_later(
     desk: Desk, people: People, payout: str, market: Market, server: StripeServer, clock: Clock
 ) -> None:
     """Money that comes back after success is reversed: on the balance again, and refundable again."""
-    send(desk, people["fin"], payout)
+    send(desk, WORKER, payout)
     (ref,) = server.refunds
     clock.advance(timedelta(days=20))
     server.change(ref, "failed", "lost_or_stolen_card")
@@ -193,7 +193,7 @@ def test_webhooks_in_any_order_and_twice(
 ) -> None:
     """The last event first, each twice: the payout is what the processor has now, and money moved once."""
     server.next_status = "pending"
-    send(desk, people["fin"], payout)
+    send(desk, WORKER, payout)
     (ref,) = server.refunds
     events = [server.change(ref, "succeeded"), server.change(ref, "failed", "expired_or_canceled_card")]
     for event in (*reversed(events), *events):
@@ -210,7 +210,7 @@ def test_an_event_is_to_come_again_while_the_processor_is_silent(
 ) -> None:
     """What an event says is asked for; without an answer nothing changes, and the event is not taken."""
     server.next_status = "pending"
-    send(desk, people["fin"], payout)
+    send(desk, WORKER, payout)
     (ref,) = server.refunds
     event = server.signed(server.change(ref, "succeeded"))
     deaf = replace(desk, processor=StripeProcessor(KEY, SECRET, "http://127.0.0.1:9", timeout_seconds=0.5))
@@ -233,6 +233,6 @@ def test_without_a_processor_nothing_is_sent(
 ) -> None:
     """No processor set: the sentence says so, and the payout stays requested."""
     with pytest.raises(ProcessorRefused, match="REFUNDS_STRIPE_KEY"):
-        send(owner_desk, people["fin"], payout)
+        send(owner_desk, WORKER, payout)
     assert state(market) == "requested"
     assert look_after(owner_desk).counts == {"changed": 0, "same": 0, "silent": 0}

@@ -24,7 +24,7 @@ from structlog.testing import capture_logs
 from refundlib.config import Settings
 from refundlib.domain.errors import DatabaseDown
 from refundlib.domain.payout import PayoutNews, PayoutOrder
-from refundlib.domain.people import Person
+from refundlib.domain.people import WORKER, Person
 from refundlib.payments.stripe import TOLERANCE_SECONDS, StripeProcessor
 from refundlib.services.card_refunds import request
 from refundlib.services.checking import check
@@ -67,7 +67,7 @@ def payout(market: Market, desk: Desk, people: People) -> str:
     report = market.claim(people["dana"])
     decide(desk, people["dana"], report, "approve", idempotency_key="k")
     (payout_id,) = request(desk, people["dana"], report).payout_ids
-    assert send(desk, people["fin"], payout_id) == "pending"
+    assert send(desk, WORKER, payout_id) == "pending"
     return payout_id
 
 

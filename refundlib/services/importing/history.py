@@ -60,11 +60,13 @@ class _Standing:
     behind: dict[str, tuple[str, ...]]
     left: dict[str, PaymentLeft]
     payouts: dict[str, list[tuple[PlannedPayout, str]]]
+    states: dict[str, str]
 
     @classmethod
     def read(cls, conn: Connection) -> "_Standing":
         lots: dict[tuple[str, str], dict[str, Lot]] = {}
         payouts: dict[str, list[tuple[PlannedPayout, str]]] = {}
+        states: dict[str, str] = {}
         queries.import_history.lock_reports(conn)
         accounts = {
             (row["pro_id"], row["currency"]): row for row in queries.import_history.lock_accounts(conn)
@@ -75,6 +77,7 @@ class _Standing:
         for row in queries.import_history.payouts_to_settle(conn):
             payout = PlannedPayout(row["payout_id"], row["payment_id"], row["amount"])
             payouts.setdefault(row["card_refund_id"], []).append((payout, row["lot_id"]))
+            states[row["payout_id"]] = row["state"]
         return cls(
             policies(conn),
             accounts,
@@ -88,6 +91,7 @@ class _Standing:
                 for row in queries.import_history.payments_of_card_refunds(conn)
             },
             payouts,
+            states,
         )
 
 
@@ -104,6 +108,7 @@ class _Group:
     payouts: dict[str, list[tuple[PlannedPayout, str]]] = field(default_factory=dict)
     new_payouts: list[tuple[str, PlannedPayout]] = field(default_factory=list)
     bad: set[str] = field(default_factory=set)
+    now: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def open(cls, standing: _Standing, pro_id: str, currency: str) -> "_Group":
@@ -194,23 +199,31 @@ class _Group:
         if before is not None:
             self.left[payment_id] = PaymentLeft(payment_id, before.paid_at, before.left + amount)
 
-    def _settling(self, event: Row) -> list[tuple[PlannedPayout, str]]:
+    def _settling(self, event: Row, *states: str) -> list[tuple[PlannedPayout, str]]:
+        """The payouts of a card refund that are in one of the states now: new ones are pending."""
         if event["id"] in self.bad:
             return []  # the request said so
-        return self.payouts.get(event["id"]) or self.standing.payouts.get(event["id"], [])
+        payouts = self.payouts.get(event["id"]) or self.standing.payouts.get(event["id"], [])
+        return [each for each in payouts if self._state(each[0].payout_id) in states]
+
+    def _state(self, payout_id: str) -> str:
+        return self.now.get(payout_id) or self.standing.states.get(payout_id, "pending")
 
     def _succeeded(self, event: Row) -> Iterator[Posting]:
-        for payout, _lot_id in self._settling(event):
+        # What the desk learned from the processor before the folder told it is settled already.
+        for payout, _lot_id in self._settling(event, "pending"):
+            self.now[payout.payout_id] = "succeeded"
             yield self.account.succeed_payout(payout.payout_id, payout.amount, event["at"])
 
     def _failed(self, event: Row) -> Iterator[Posting]:
-        return self._returned(event, "card_refund_failed")
+        return self._returned(event, "card_refund_failed", "pending")
 
     def _reversed(self, event: Row) -> Iterator[Posting]:
-        return self._returned(event, "card_refund_reversed")
+        return self._returned(event, "card_refund_reversed", "succeeded")
 
-    def _returned(self, event: Row, kind: Any) -> Iterator[Posting]:
-        for payout, lot_id in self._settling(event):
+    def _returned(self, event: Row, kind: Any, state: str) -> Iterator[Posting]:
+        for payout, lot_id in self._settling(event, state):
+            self.now[payout.payout_id] = kind.removeprefix("card_refund_")
             yield self.account.return_payout(payout.payout_id, lot_id, payout.amount, event["at"], kind)
             lot = self.account.lots[lot_id]
             days = in_force(self.standing.versions, lot.opened_at).card_refund_days

@@ -89,7 +89,11 @@ def readiness(desk: Desk, actor: Person, day: date) -> Readiness:
 def _look(conn: Connection, actor: Person, day: date, now: datetime) -> Readiness:
     closed: date | None = queries.closes.closed_until(conn)
     if closed is not None and day <= closed:
-        raise WrongState(f"{day} is closed already; the last closed day is {closed}.")
+        following = closed + timedelta(days=1)
+        raise WrongState(
+            f"{day} is closed already. The next day to close is {following}: the processor's data of it is "
+            f"complete at {complete_at(following):%Y-%m-%d %H:%M} UTC."
+        )
     if day > now.date():
         raise WrongState(f"{day} lies in the future and cannot be closed.")
     if day >= complete_until(now):

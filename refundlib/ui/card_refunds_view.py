@@ -12,7 +12,7 @@ from refundlib.domain.money import format_money
 from refundlib.services import batches, card_refunds
 from refundlib.ui import words
 from refundlib.ui.dialogs import asked, posted, stay
-from refundlib.ui.figure_parts import HEAD_PIXELS, ROW_PIXELS, chosen_row
+from refundlib.ui.figure_parts import HEAD_PIXELS, ROW_PIXELS, chosen_row, kept_row
 from refundlib.ui.paging import after, first_page, turn
 from refundlib.ui.shell import Visit, refusals, show_told
 from refundlib.ui.text import quiet
@@ -336,13 +336,12 @@ def _batches(visit: Visit, _stage: str) -> None:
         ]
     )
     frame = frame.loc[:, (frame != "").any()]
-    if (at := chosen_row(frame, "batches", rows_shown=10)) is not None:
-        st.session_state["batch"] = rows[at]["batch_id"]
+    batch_id = kept_row(frame, [row["batch_id"] for row in rows], "batch", rows_shown=10)
     quiet(
         "Click a batch to see its payouts. Taken: the processor has them, or they arrived. "
         "Returned: declined, failed or came back."
     )
-    if batch_id := st.session_state.get("batch"):
+    if batch_id:
         st.markdown(f"**{batch_id}**")
         _payouts(batches.payouts_of(visit.desk, visit.person, batch_id))
 

@@ -12,16 +12,17 @@ from refundlib.services import closing
 from refundlib.services.closing import Clearing, Readiness, Step
 from refundlib.ui import words
 from refundlib.ui.dialogs import posted, stay
-from refundlib.ui.figure_parts import chosen_row
+from refundlib.ui.figure_parts import chosen_row, kept_row
+from refundlib.ui.paging import open_part, part
 from refundlib.ui.shell import Visit, refusals, show_told
 from refundlib.ui.text import quiet
 
 # Where each thing that is missing is mended: on which part of the reconciliation page.
 _DOORS: Final = {
-    "covered": ("Import", "Reports"),
-    "posted": ("Post", "To post"),
-    "explained": ("Explain", "Breaks"),
-    "confirmed": ("Confirm", "To confirm"),
+    "covered": ("Go to import", "Reports"),
+    "posted": ("Go to post", "To post"),
+    "explained": ("Go to explain", "Breaks"),
+    "confirmed": ("Go to confirm", "To confirm"),
 }
 _PARTS: Final = ("Next close", "Closed days", "Came late")
 
@@ -33,19 +34,12 @@ def show(visit: Visit) -> None:
     show_told()
     # After a signature the closed days are shown, and the next close begins at the next day.
     if day := st.session_state.pop("signed", None):
-        st.session_state["closes"], st.session_state["closed_day"] = "Closed days", day
+        open_part("closes", "Closed days")
+        st.session_state["closed_day"] = str(day)
         st.session_state.pop("close", None)
     with refusals():
-        part = st.segmented_control(
-            "Show",
-            _PARTS,
-            default=_PARTS[0],
-            required=True,
-            key="closes",
-            bind="query-params",
-            label_visibility="collapsed",
-        )
-        {"Next close": _next, "Closed days": _closed, "Came late": _late}[part or _PARTS[0]](visit)
+        shown = part(_PARTS, "closes")
+        {"Next close": _next, "Closed days": _closed, "Came late": _late}[shown](visit)
 
 
 # -- the next close ---------------------------------------------------------------------------------------
@@ -92,12 +86,9 @@ def _step(step: Step) -> None:
         st.markdown(f"**{step.name}.** {words.plain(step.words)}", width="content")
         if not step.ok and step.id in _DOORS:
             label, view = _DOORS[step.id]
-            st.page_link(
-                "pages/reconciliation.py",
-                label=label,
-                icon=":material/arrow_forward:",
-                query_params={"view": view},
-            )
+            if st.button(label, key=f"mend-{step.id}", type="tertiary", icon=":material/arrow_forward:"):
+                open_part("view", view)
+                st.switch_page("pages/reconciliation.py")
 
 
 @st.dialog("Sign and close", width="medium")
@@ -167,9 +158,8 @@ def _closed(visit: Visit) -> None:
             for row in rows
         ]
     )
-    if (at := chosen_row(frame, "closed", rows_shown=12)) is not None:
-        st.session_state["closed_day"] = rows[at]["day"]
-    day = st.session_state.get("closed_day", rows[0]["day"])
+    kept = kept_row(frame, [str(row["day"]) for row in rows], "closed_day", rows_shown=12)
+    day = date.fromisoformat(kept) if kept else rows[0]["day"]
     st.download_button(
         f"The journal of {day}",
         lambda: closing.frozen_journal(visit.desk, visit.person, day),

@@ -1,5 +1,6 @@
 """Parts of a page of figures: a chart whose marks open what they count, and the tables behind all charts."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
@@ -62,6 +63,24 @@ def chosen_row(frame: pd.DataFrame, name: str, *, rows_shown: int) -> int | None
     st.session_state[count] = st.session_state.get(count, 0) + 1
     row: int = cells[0][0]
     return row
+
+
+def kept_row(frame: pd.DataFrame, ids: Sequence[str], kept_in: str, *, rows_shown: int) -> str | None:
+    """A table of which one row stays chosen; its id, also when it was chosen at an earlier run."""
+    digest = hashlib.sha256("|".join(ids).encode()).hexdigest()[:12]
+    chosen: Any = st.dataframe(
+        frame,
+        hide_index=True,
+        height=min(len(frame), rows_shown) * ROW_PIXELS + HEAD_PIXELS,
+        row_height=ROW_PIXELS,
+        on_select="rerun",
+        selection_mode="single-cell",
+        key=f"{kept_in}-{digest}",
+    )
+    if cells := chosen["selection"]["cells"]:
+        st.session_state[kept_in] = ids[cells[0][0]]
+    kept = st.session_state.get(kept_in)
+    return kept if kept in ids else None
 
 
 def rates(

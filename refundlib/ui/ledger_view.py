@@ -13,7 +13,7 @@ from refundlib.services import adjustments, ledger, marketplace_feed
 from refundlib.ui import words
 from refundlib.ui.dialogs import asked, minor_units, posted, stay
 from refundlib.ui.figure_parts import chosen_row
-from refundlib.ui.paging import after, first_page, turn
+from refundlib.ui.paging import after, first_page, open_part, part, turn
 from refundlib.ui.shell import Visit, refusals, show_told
 from refundlib.ui.text import quiet
 
@@ -27,20 +27,9 @@ Row = dict[str, Any]
 def show(visit: Visit) -> None:
     """The ledger page."""
     show_told()
-    # A click on an account opens the journal: widgets take their values before they are painted.
-    if part := st.session_state.pop("open_books", None):
-        st.session_state["books"] = part
     with refusals():
-        part = st.segmented_control(
-            "Show",
-            _PARTS,
-            default=_PARTS[0],
-            required=True,
-            key="books",
-            bind="query-params",
-            label_visibility="collapsed",
-        )
-        {"Accounts": _accounts, "Journal": _journal, "Adjustments": _adjustments}[part or _PARTS[0]](visit)
+        shown = part(_PARTS, "books")
+        {"Accounts": _accounts, "Journal": _journal, "Adjustments": _adjustments}[shown](visit)
 
 
 # -- accounts ---------------------------------------------------------------------------------------------
@@ -123,12 +112,12 @@ def _trial_balance(rows: list[Row], currency: str, day: date) -> None:
     if at is not None and at < len(rows):
         st.query_params["account"] = words.ACCOUNTS[rows[at]["account"]]
         st.query_params["days"] = [str(day - timedelta(days=JOURNAL_DAYS - 1)), str(day)]
-        _open_part("Journal")
+        _show_part("Journal")
 
 
-def _open_part(part: str) -> None:
+def _show_part(wanted: str) -> None:
     """Another part of this page; its filters are in the address already."""
-    st.session_state["open_books"] = part
+    open_part("books", wanted)
     st.rerun()
 
 
@@ -240,7 +229,7 @@ def _open(row: Row) -> None:
         st.switch_page("pages/reconciliation.py", query_params={"view": "Lines", "line": row["source_id"]})
     if row["pro_id"]:
         st.switch_page("pages/statement.py", query_params={"pro": row["pro_id"]})
-    _open_part("Adjustments")
+    _show_part("Adjustments")
 
 
 def _export(visit: Visit, search: ledger.Search) -> None:

@@ -10,8 +10,8 @@ from refundlib.domain.processor_report import KNOWN_CATEGORIES
 from refundlib.services import reconciliation
 from refundlib.ui import words
 from refundlib.ui.dialogs import asked, posted, stay
-from refundlib.ui.figure_parts import chosen_row
-from refundlib.ui.paging import after, first_page, turn
+from refundlib.ui.figure_parts import kept_row
+from refundlib.ui.paging import after, first_page, open_part, turn
 from refundlib.ui.shell import Visit
 from refundlib.ui.text import quiet
 
@@ -35,7 +35,7 @@ def doors(row: Row) -> None:
         )
     # On this very page a link would leave the address as it is.
     if row["line_id"] and st.button("The processor’s line", type="tertiary", icon=":material/receipt:"):
-        st.session_state["open_view"] = "Lines"
+        open_part("view", "Lines")
         st.query_params["line"] = row["line_id"]
         st.rerun()
     if row["pro_id"]:
@@ -119,7 +119,7 @@ def to_post(visit: Visit, due: list[Row]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         quiet("What only the processor knows: its fees, and what it paid out to our bank.")
         if visit.may("reconcile") and st.button(f"Post {len(due)}", type="primary", icon=":material/check:"):
-            _post(visit, len(due))
+            _post(visit, due)
     st.dataframe(
         pd.DataFrame(
             [
@@ -138,11 +138,22 @@ def to_post(visit: Visit, due: list[Row]) -> None:
     )
 
 
+def _sums(due: list[Row]) -> tuple[int, int]:
+    """Fees and payouts of some lines (minor units); a line of the category fee is one itself."""
+    fee = sum(row["fee"] - (row["gross"] if row["category"] == "fee" else 0) for row in due)
+    return fee, -sum(row["gross"] for row in due if row["category"] in ("payout", "payout_reversal"))
+
+
 @st.dialog("Post fees and payouts", width="medium")
-def _post(visit: Visit, count: int) -> None:
+def _post(visit: Visit, due: list[Row]) -> None:
     """Each at its own time; what is of a closed day is booked on the next open one."""
     fees, bank = words.ACCOUNTS["processor_fees"], words.ACCOUNTS["bank"]
-    st.markdown(f"{count} lines: fees go to *{fees}*, payouts to *{bank}*.")
+    for currency in sorted({row["currency"] for row in due}):
+        fee, paid = _sums([row for row in due if row["currency"] == currency])
+        st.markdown(
+            f"**{words.money(fee, currency)}** of fees go to *{fees}*, **{words.money(paid, currency)}** "
+            f"of payouts to *{bank}*."
+        )
     if posted("Post"):
         stay(
             lambda: reconciliation.post_fees_and_payouts(visit.desk, visit.person),
@@ -175,13 +186,10 @@ def lines(visit: Visit) -> None:
         st.info("No line is like this.", icon=":material/search_off:")
         return
     frame = pd.DataFrame([_line(visit, row) for row in rows])
-    at = chosen_row(frame, "lines", rows_shown=12)
-    if at is not None:
-        st.session_state["chosen_line"] = rows[at]["line_id"]
+    picked = kept_row(frame, [row["line_id"] for row in rows], "chosen_line", rows_shown=12)
     with st.container(horizontal=True, vertical_alignment="center"):
         quiet("Click a line to see what it is matched with.")
         turn(following)
-    picked = st.session_state.get("chosen_line")
     one = rows[0] if len(rows) == 1 else next((row for row in rows if row["line_id"] == picked), None)
     if one is not None:
         _line_in_full(visit, one)
@@ -222,14 +230,18 @@ def _line_in_full(visit: Visit, row: Row) -> None:
         if not row["match_id"]:
             quiet(_unmatched(row))
         for each in reconciliation.history_of(visit.desk, visit.person, row["line_id"]):
-            undone = (
-                f"; undone by {words.plain(each['undone_by_name'])}: “{words.plain(each['undone_why'])}”"
-                if each["undone_at"]
-                else ""
-            )
-            what, when = words.plain(each["subject_id"]), words.moment(each["matched_at"], visit.person)
-            who = words.plain(each["matched_by_name"])
-            quiet(f"{each['what']} {what}, {_HOW[each['how']]}, {who}, {when}{undone}")
+            quiet(_match(visit, each))
+
+
+def _match(visit: Visit, row: Row) -> str:
+    """A match a line has or had, or one that a person refused: then it never stood."""
+    what = f"{row['what']} {words.plain(row['subject_id'])}"
+    who, when = words.plain(row["matched_by_name"]), words.moment(row["matched_at"], visit.person)
+    why = f"“{words.plain(row['undone_why'])}”"
+    if row["undone_at"] == row["matched_at"]:
+        return f"not {what}, {who}, {when}: {why}"
+    undone = f"; undone by {words.plain(row['undone_by_name'])}: {why}" if row["undone_at"] else ""
+    return f"{what}, {_HOW[row['how']]}, {who}, {when}{undone}"
 
 
 def _unmatched(row: Row) -> str:

@@ -11,7 +11,7 @@ from refundlib.domain.money import format_money
 from refundlib.services import reconciliation
 from refundlib.ui import words
 from refundlib.ui.dialogs import asked, stay
-from refundlib.ui.figure_parts import chosen_row
+from refundlib.ui.figure_parts import kept_row
 from refundlib.ui.reconciliation_lines import doors
 from refundlib.ui.shell import Visit
 from refundlib.ui.text import quiet
@@ -142,9 +142,8 @@ def balances(visit: Visit) -> None:
             for row in rows
         ]
     )
-    if (at := chosen_row(frame, "balances", rows_shown=12)) is not None:
-        st.session_state["balance"] = rows[at]["break_key"]
-    picked = next((row for row in rows if row["break_key"] == st.session_state.get("balance")), None)
+    kept = kept_row(frame, [row["break_key"] for row in rows], "balance", rows_shown=12)
+    picked = next((row for row in rows if row["break_key"] == kept), None)
     if picked is not None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{words.plain(picked['pro_name'] or picked['pro_id'])}**", width="content")

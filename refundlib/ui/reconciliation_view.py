@@ -14,8 +14,8 @@ from refundlib.services.reconciliation import Overview
 from refundlib.ui import reconciliation_lines, reconciliation_reports, words
 from refundlib.ui.dialogs import stay
 from refundlib.ui.export import csv_of
-from refundlib.ui.figure_parts import chosen_row
-from refundlib.ui.paging import first_page
+from refundlib.ui.figure_parts import kept_row
+from refundlib.ui.paging import part
 from refundlib.ui.reconciliation_lines import doors
 from refundlib.ui.shell import Visit, refusals, show_told
 from refundlib.ui.text import quiet
@@ -28,23 +28,11 @@ Row = dict[str, Any]
 def show(visit: Visit) -> None:
     """The reconciliation page."""
     show_told()
-    # A door to another part of this page: widgets take their values before they are painted.
-    if part := st.session_state.pop("open_view", None):
-        st.session_state["view"] = part
     with refusals():
         it = reconciliation.overview(visit.desk, visit.person)
         _head(it)
-        part = st.segmented_control(
-            "Show",
-            _PARTS,
-            default=_PARTS[0],
-            required=True,
-            key="view",
-            bind="query-params",
-            on_change=first_page,
-            label_visibility="collapsed",
-        )
-        match part:
+        shown = part(_PARTS, "view")
+        match shown:
             case "To confirm":
                 reconciliation_lines.proposals(visit, it.proposals)
             case "To post":
@@ -70,8 +58,8 @@ def _head(it: Overview) -> None:
         return
     unexplained = sum(1 for row in found if not row["explanation"])
     many = "1 break" if unexplained == 1 else f"{unexplained} breaks"
-    breaks = f":red[**{many}**]" if unexplained else "**No break**"
-    explained = f" ({len(found) - unexplained} more explained)" if len(found) > unexplained else ""
+    breaks = f":red[**{many} to explain**]" if unexplained else "**No break to explain**"
+    explained = f" ({len(found) - unexplained} explained)" if len(found) > unexplained else ""
     lines = len({row["line_id"] for row in it.proposals})
     compared = (
         f"compared from {over.since} to {over.until_day - timedelta(days=1)}"
@@ -123,8 +111,7 @@ def _breaks(visit: Visit, it: Overview) -> None:
         quiet("No break is like this.")
         return
     frame = pd.DataFrame([_break(visit, row) for row in rows])
-    if (at := chosen_row(frame, "breaks", rows_shown=12)) is not None:
-        st.session_state["break"] = rows[at]["break_key"]
+    kept = kept_row(frame, [row["break_key"] for row in rows], "break", rows_shown=12)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.download_button(
             "CSV",
@@ -135,7 +122,7 @@ def _breaks(visit: Visit, it: Overview) -> None:
             icon=":material/download:",
         )
         quiet("Click a break to see what it is and to keep a note of it.")
-    picked = next((row for row in rows if row["break_key"] == st.session_state.get("break")), None)
+    picked = next((row for row in rows if row["break_key"] == kept), None)
     if picked is not None:
         _break_in_full(visit, picked)
 

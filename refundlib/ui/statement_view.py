@@ -14,7 +14,7 @@ from refundlib.services.ledger import start_of
 from refundlib.services.statements import Statement
 from refundlib.ui import claim_dialogs, words
 from refundlib.ui.export import csv_of
-from refundlib.ui.figure_parts import chosen_row
+from refundlib.ui.figure_parts import chosen_row, kept_row
 from refundlib.ui.shell import Visit, refusals, show_told
 from refundlib.ui.text import quiet
 
@@ -169,12 +169,10 @@ def _credits(visit: Visit, it: Statement) -> None:
         quiet("Nothing was ever paid or credited.")
         return
     frame = pd.DataFrame([_credit(visit, row, it.currency) for row in it.credits])
-    at = chosen_row(frame, "credits", rows_shown=8)
-    if at is not None:
-        st.session_state["credit"] = it.credits[at]["lot_id"]
-    chosen = next((row for row in it.credits if row["lot_id"] == st.session_state.get("credit")), None)
+    kept = kept_row(frame, [row["lot_id"] for row in it.credits], "credit", rows_shown=8)
+    chosen = next((row for row in it.credits if row["lot_id"] == kept), None)
     if chosen is None:
-        quiet("Click a row to see on what it was spent.")
+        quiet("Click a row to see on what it was spent, and to refund a credit to the card.")
         return
     _uses(visit, chosen, it.currency)
 

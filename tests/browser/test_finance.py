@@ -88,8 +88,8 @@ class Scene:
 
 @pytest.fixture
 def scene(served: Served, processor: StripeServer, people: People, clock: Clock) -> Scene:
-    """An empty market, an hour ago: what a test does before its pages are opened is past for them."""
-    clock.now = datetime.now(UTC) - timedelta(hours=1)
+    """An empty market, three hours ago: what a test does before its pages are opened is past for them."""
+    clock.now = datetime.now(UTC) - timedelta(hours=3)
     return Scene(served.market, processor, people)
 
 
@@ -310,7 +310,7 @@ def test_doors_keep_their_address(page: Page, served: Served, clock: Clock) -> N
     live(served.market, clock)
     open_as(page, served, "Fin", "ledger")
     shows(page, "Processor fees")
-    click_row(page, 3)
+    click_row(page, 4)
     page.wait_for_url("**/ledger?*account=Processor*fees*", timeout=PATIENCE_MS)
     shows(page, "Processor fee", "txn_a")
     page.goto(page.url)
@@ -368,7 +368,7 @@ def test_from_the_report_to_the_closed_day(
     press(page, "Post 2")
     agree(page, "fees go to Processor fees")
     says(page, "The ledger has every fee and payout of the reports.")
-    says(page, "No break · 0 to confirm · 0 fees and payouts to post")
+    says(page, "No break to explain · 0 to confirm · 0 fees and payouts to post")
 
     open_as(page, served, "Ines", f"daily_close?close={day}")
     says(page, f"{day} can be closed")

@@ -25,6 +25,7 @@ STREAMLITS_OWN = (
     ("region", "stFloatingOverlayPortal"),
     ("color-contrast", 'data-selected=\\"true'),
     ("color-contrast", "<p>claims</p>"),
+    ("presentation-role-conflict", "stFileUploaderDropzone"),
 )
 
 

@@ -410,9 +410,8 @@ def reconcile(file: Path, from_: str | None, to: str | None, decimal: str | None
         done = reconciliation.import_report(
             desk, actor, file.name, file.read_bytes(), **days, decimal_sign=decimal
         )
-        breaks = reconciliation.breaks(desk, actor)
-        waiting = reconciliation.proposals(desk, actor)
-        due = reconciliation.to_post(desk, actor)
+        it = reconciliation.overview(desk, actor)
+    breaks, waiting, due = it.breaks, it.proposals, it.to_post
     if as_json:
         _print_json({"imported": done.__dict__, "breaks": breaks, "to_confirm": waiting, "to_post": len(due)})
     else:

@@ -6,7 +6,7 @@ A batch sends nothing itself: once it is released the worker sends its payouts, 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -17,6 +17,7 @@ from refundlib.domain.money import format_money
 from refundlib.domain.people import Person
 from refundlib.services import audit
 from refundlib.services.desk import Desk, command
+from refundlib.services.places import named, place
 from refundlib.services.policies import in_force, policies
 from refundlib.services.triage import demand_reason
 
@@ -79,23 +80,13 @@ def settled(desk: Desk, actor: Person, stage: str, *, after: str | None = None, 
     """Payouts that came back (returned) or arrived (done), the newest first. after: of the page before."""
     if stage not in SETTLED:
         raise BadFigure(f"There is no stage {stage!r}; there are {', '.join(SETTLED)}.")
-    before, before_id = _place(after)
+    before, before_id = place(after, "", str, "The address names no page of this list; open the list anew.")
     with desk.reading() as conn:
         rows: list[Row] = queries.batches.settled(
             conn, stage=stage, before=before, before_id=before_id, limit=min(limit, SHOWN_MAX)
         )
-    following = f"{rows[-1]['at'].isoformat()} {rows[-1]['payout_id']}" if len(rows) == limit else None
+    following = named(rows[-1]["at"], rows[-1]["payout_id"]) if len(rows) == limit else None
     return Page(rows, following)
-
-
-def _place(after: str | None) -> tuple[datetime, str]:
-    if not after:
-        return datetime.max.replace(tzinfo=UTC), ""
-    at, _, payout_id = after.partition(" ")
-    try:
-        return datetime.fromisoformat(at), payout_id
-    except ValueError:
-        raise BadFigure("The address names no page of this list; open the list anew.") from None
 
 
 @command("read_card_refunds")

@@ -17,6 +17,7 @@ from refundlib.domain.money import decimal_text
 from refundlib.domain.people import Person
 from refundlib.domain.spreadsheet import neutral
 from refundlib.services.desk import Desk, command
+from refundlib.services.places import named, place
 
 KINDS: Final = (
     "payment",
@@ -101,7 +102,7 @@ def journal(
     following = None
     if len(picked) == limit and search.reference is None:
         last = picked[-1]
-        following = f"{last['occurred_at'].isoformat()} {last['transaction_id']}"
+        following = named(last["occurred_at"], last["transaction_id"])
     return JournalPage(rows, following)
 
 
@@ -113,7 +114,7 @@ def _pick(conn: Connection, search: Search, after: str | None, limit: int) -> li
             conn, reference=search.reference.strip(), kinds=list(KINDS), limit=limit
         )
         return rows
-    before, before_id = _place(after)
+    before, before_id = place(after, 2**62, int, "The address names no page of the journal; open it anew.")
     common = {
         "since": search.since,
         "until": search.until,
@@ -140,16 +141,6 @@ def _kinds(search: Search) -> list[str]:
     if search.kind not in KINDS:
         raise BadFigure(f"There is no event {search.kind!r}; there are {', '.join(KINDS)}.")
     return [search.kind]
-
-
-def _place(after: str | None) -> tuple[datetime, int]:
-    if not after:
-        return datetime.max.replace(tzinfo=UTC), 2**62
-    at, _, transaction_id = after.partition(" ")
-    try:
-        return datetime.fromisoformat(at), int(transaction_id)
-    except ValueError:
-        raise BadFigure("The address names no page of the journal; open it anew.") from None
 
 
 # -- for accounting ---------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from refundlib.domain.errors import BadFigure, NotAllowed
 from refundlib.domain.people import SUPPORT, Person, zone_of
 from refundlib.domain.statistics import FUNNEL_DEVIATIONS, survival_hour
 from refundlib.services.desk import Desk, command
+from refundlib.services.places import named, place
 from refundlib.services.policies import in_force, policies
 
 _DATES: Final = ("month", "week", "day")
@@ -295,7 +296,9 @@ def cases(
     """
     metric = _metric(name, from_date, to_date)
     cut = _own(actor, name, metric, cut)
-    at, case_id = _place(after) if after else (datetime.max.replace(tzinfo=UTC), "")
+    at, case_id = place(
+        after, "", str, "That page of the list does not exist. Open the list from its beginning."
+    )
     newest = min(to_date, at.astimezone(UTC).date() + timedelta(days=1)) if after else to_date
     rows: list[Row] = []
     days = 1
@@ -317,15 +320,7 @@ def cases(
             )
             newest, days = oldest, days * 2
     more = len(rows) > limit
-    return rows[:limit], f"{rows[limit - 1]['at'].isoformat()}~{rows[limit - 1]['case_id']}" if more else None
-
-
-def _place(after: str) -> tuple[datetime, str]:
-    moment, _, case_id = after.partition("~")
-    try:
-        return datetime.fromisoformat(moment).astimezone(UTC), case_id
-    except (ValueError, OverflowError):
-        raise BadFigure("That page of the list does not exist. Open the list from its beginning.") from None
+    return rows[:limit], named(rows[limit - 1]["at"], rows[limit - 1]["case_id"]) if more else None
 
 
 @command("read_metrics")

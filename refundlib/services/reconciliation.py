@@ -32,6 +32,7 @@ from refundlib.domain.reconciling import (
 from refundlib.services import audit, posting
 from refundlib.services.desk import Desk, command
 from refundlib.services.ledger import start_of
+from refundlib.services.places import named, place
 from refundlib.services.triage import demand_reason
 
 FIRST_DAY: Final = date(2000, 1, 1)
@@ -437,7 +438,7 @@ def lines(
 
     search: an id of theirs or of ours; then all lines about it, whatever their category.
     """
-    before, before_id = _place(after)
+    before, before_id = place(after, "", str, "The address names no page of the lines; open the list anew.")
     with desk.reading() as conn:
         it = queries.reconciliation
         if wanted := (search or "").strip():
@@ -447,17 +448,7 @@ def lines(
         rows: list[Row] = it.lines_in_full(conn, line_ids=[row["line_id"] for row in found])
     if wanted or len(rows) < limit:
         return rows, None
-    return rows, f"{rows[-1]['created_at'].isoformat()} {rows[-1]['line_id']}"
-
-
-def _place(after: str | None) -> tuple[datetime, str]:
-    if not after:
-        return datetime.max.replace(tzinfo=UTC), ""
-    at, _, line_id = after.partition(" ")
-    try:
-        return datetime.fromisoformat(at), line_id
-    except ValueError:
-        raise BadFigure("The address names no page of the lines; open the list anew.") from None
+    return rows, named(rows[-1]["created_at"], rows[-1]["line_id"])
 
 
 @command("read_reconciliation")

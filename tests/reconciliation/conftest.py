@@ -5,9 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from refundlib.config import Settings
-from refundlib.services.desk import Desk
-from tests.conftest import Clock, cloned, maintenance, opened_desk
-from tests.market import Market
+from tests.conftest import Clock, cloned, maintenance
 from tests.reconciliation.month import Month, live
 
 
@@ -42,23 +40,3 @@ def database_url(server_url: str, lived: tuple[str, Month]) -> Iterator[str]:
         )
     with cloned(server_url, lived[0]) as url:
         yield url
-
-
-@pytest.fixture
-def desk(database_url: str, clock: Clock, settings: Settings) -> Iterator[Desk]:
-    """A desk on the month."""
-    with opened_desk(database_url, clock, settings) as desk:
-        yield desk
-
-
-@pytest.fixture
-def owner_desk(database_url: str, clock: Clock, settings: Settings) -> Iterator[Desk]:
-    """The same with the owner's rights."""
-    with opened_desk(database_url, clock, settings, as_owner=True) as desk:
-        yield desk
-
-
-@pytest.fixture
-def market(owner_desk: Desk, desk: Desk) -> Market:
-    """The month's marketplace."""
-    return Market(owner_desk, desk)

@@ -287,7 +287,7 @@ def test_signs_no_database_takes(sample: Desk, people: People) -> None:
             journal(sample, people, reference=text)
         with pytest.raises(BadFigure, match="cannot be taken"):
             statements.find_pros(sample, people["dana"], f"a{text}")
-    after = f"2026-01-01T00:00:00+00:00 {10**30}"
+    after = f"2026-01-01T00:00:00+00:00~{10**30}"
     with pytest.raises(BadFigure):
         ledger.journal(sample, people["fin"], ledger.Search(LONG_AGO, FAR_AHEAD), after=after)
 

@@ -1,6 +1,7 @@
 """Money as people read it: whole minor units in, words out. Amounts are always integers."""
 
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 # Minor digits that are not two: ISO 4217, list one.
 _EXPONENTS: Final = {
@@ -44,3 +45,16 @@ def decimal_text(amount_minor: int, currency: str) -> str:
     digits = exponent(currency)
     whole, part = divmod(abs(amount_minor), 10**digits)
     return ("-" if amount_minor < 0 else "") + str(whole) + (f".{part:0{digits}d}" if digits else "")
+
+
+def by_currency(rows: Iterable[Mapping[str, Any]], column: str = "amount") -> dict[str, int]:
+    """The sums of a column of rows (minor units) by currency, sorted: money is never added across them."""
+    sums: dict[str, int] = {}
+    for row in rows:
+        sums[row["currency"]] = sums.get(row["currency"], 0) + row[column]
+    return dict(sorted(sums.items()))
+
+
+def format_sums(sums: Mapping[str, int]) -> str:
+    """Sums by currency as an operator reads them: "$25.00, ¥300"."""
+    return ", ".join(format_money(amount, currency) for currency, amount in sums.items())

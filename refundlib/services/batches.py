@@ -3,7 +3,6 @@
 A batch sends nothing itself: once it is released the worker sends its payouts, each once.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +12,7 @@ from sqlalchemy import Connection
 
 from refundlib.db.queries import queries
 from refundlib.domain.errors import BadFigure, NotFound, SamePerson, WrongState
-from refundlib.domain.money import format_money
+from refundlib.domain.money import by_currency
 from refundlib.domain.people import Person
 from refundlib.services import audit
 from refundlib.services.desk import Desk, command
@@ -38,11 +37,6 @@ class Batch:
     batch_id: str
     totals: dict[str, int]
     needs_second: bool
-
-    @property
-    def total_text(self) -> str:
-        """The sums as an operator reads them."""
-        return ", ".join(format_money(amount, currency) for currency, amount in sorted(self.totals.items()))
 
 
 @dataclass(frozen=True)
@@ -134,7 +128,7 @@ def make(desk: Desk, actor: Person, payout_ids: Sequence[str], *, idempotency_ke
         if earlier := queries.batches.by_key(conn, idempotency_key=idempotency_key):
             return _made(conn, earlier["batch_id"], chosen)
         rows = _free_payouts(conn, chosen)
-        totals = _totals(rows)
+        totals = by_currency(rows)
         needs_second = max(totals.values()) > _limit(conn, now)
         batch_id = queries.batches.next_id(conn)
         queries.batches.write(
@@ -160,14 +154,7 @@ def _made(conn: Connection, batch_id: str, chosen: list[str]) -> Batch:
     if [row["payout_id"] for row in rows] != chosen:
         raise BadFigure(f"This idempotency key made {batch_id} of other payouts. Use a new key.")
     needs_second = queries.batches.lock(conn, batch_id=batch_id)["needs_second"]
-    return Batch(batch_id, _totals(rows), needs_second)
-
-
-def _totals(rows: Sequence[Row]) -> dict[str, int]:
-    totals: Counter[str] = Counter()
-    for row in rows:
-        totals[row["currency"]] += row["amount"]
-    return dict(totals)
+    return Batch(batch_id, by_currency(rows), needs_second)
 
 
 def _free_payouts(conn: Connection, payout_ids: list[str]) -> list[Row]:

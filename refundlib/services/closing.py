@@ -17,7 +17,7 @@ from refundlib.db.engine import read_whole_tables
 from refundlib.db.queries import queries
 from refundlib.domain.errors import DayNotReady, NotFound, SamePerson, WrongState
 from refundlib.domain.journal import CLEARING
-from refundlib.domain.money import format_money
+from refundlib.domain.money import by_currency, format_sums
 from refundlib.domain.people import Person
 from refundlib.domain.reconciling import BREAKS, UNEXPLAINED_DAYS, complete_at, complete_until
 from refundlib.services import audit, reconciliation
@@ -104,26 +104,25 @@ def _look(conn: Connection, actor: Person, day: date, now: datetime) -> Readines
     from_day = closed + timedelta(days=1) if closed else day
     until = start_of(day + timedelta(days=1))
     trial = balances_at(conn, until)
-    found = reconciliation.breaks_now(conn, now)
-    clearing = tuple(_clearing(conn, from_day, until, trial, found))
+    waiting = reconciliation.proposed(conn)
+    found = reconciliation.breaks_now(conn, now, waiting)
+    named = {row[name] for row in (*found, *waiting) for name in ("subject_id", "line_id")}
+    clearing = tuple(_clearing(conn, from_day, until, trial, named))
     steps = (
         _zero(trial),
         _covered(conn, from_day, day),
         _posted(conn, until),
         _adds_up(clearing),
         _explained(found, until),
-        _confirmed(conn, until),
+        _confirmed(waiting, until),
         _other_hands(conn, actor, from_day, until),
     )
     return Readiness(day, from_day, steps, trial, clearing)
 
 
 def _zero(trial: list[Row]) -> Step:
-    sums: dict[str, int] = {}
-    for row in trial:
-        sums[row["currency"]] = sums.get(row["currency"], 0) + row["amount"]
-    off = [format_money(amount, currency) for currency, amount in sums.items() if amount]
-    words = f"It is off by {', '.join(off)}: run refunds check." if off else "Debits equal credits."
+    off = {currency: amount for currency, amount in by_currency(trial).items() if amount}
+    words = f"It is off by {format_sums(off)}: run refunds check." if off else "Debits equal credits."
     return Step("zero", "Trial balance is zero", not off, words)
 
 
@@ -165,10 +164,10 @@ def _explained(found: list[Row], until: datetime) -> Step:
     return Step("explained", f"No break older than {UNEXPLAINED_DAYS} days is unexplained", not stops, words)
 
 
-def _confirmed(conn: Connection, until: datetime) -> Step:
-    waiting = {row["line_id"] for row in reconciliation.proposed(conn) if row["created_at"] < until}
-    words = f"To be confirmed: {len(waiting)}." if waiting else "None waits."
-    return Step("confirmed", "Proposed matches are confirmed or refused", not waiting, words)
+def _confirmed(waiting: list[Row], until: datetime) -> Step:
+    lines = {row["line_id"] for row in waiting if row["created_at"] < until}
+    words = f"To be confirmed: {len(lines)}." if lines else "None waits."
+    return Step("confirmed", "Proposed matches are confirmed or refused", not lines, words)
 
 
 def _other_hands(conn: Connection, actor: Person, from_day: date, until: datetime) -> Step:
@@ -186,7 +185,7 @@ def _more(named: str, rows: Sequence[Any]) -> str:
 
 
 def _clearing(
-    conn: Connection, from_day: date, until: datetime, trial: list[Row], found: list[Row]
+    conn: Connection, from_day: date, until: datetime, trial: list[Row], named: set[str]
 ) -> Iterable[Clearing]:
     since = start_of(from_day)
     start = _clearing_of(balances_at(conn, since))
@@ -195,7 +194,7 @@ def _clearing(
     for row in queries.closes.movements(conn, since=since, until=until):
         moved.setdefault(row["currency"], {})[row["kind"]] = row["amount"]
     compared = reconciliation.horizon(conn).since_moment
-    sides = _sides(conn, compared, until, found)
+    sides = _sides(conn, compared, until, named)
     for currency in sorted({*start, *end, *sides}):
         side = sides.get(currency, _Side())
         yield Clearing(
@@ -226,20 +225,19 @@ def _clearing_of(trial: list[Row]) -> dict[str, int]:
     return {row["currency"]: row["amount"] for row in trial if row["account"] == CLEARING}
 
 
-def _sides(conn: Connection, since: datetime, until: datetime, found: list[Row]) -> dict[str, _Side]:
-    """By currency: what the ledger and the processor say, and what their difference is made of."""
+def _sides(conn: Connection, since: datetime, until: datetime, named: set[str]) -> dict[str, _Side]:
+    """By currency: what the ledger and the processor say, and what their difference is made of.
+
+    named: the things of which a break or a proposal tells.
+    """
     sides: dict[str, _Side] = defaultdict(_Side)
     if since >= until:
         return sides
-    for currency, amount in _sums(queries.closes.movements(conn, since=since, until=until), "amount").items():
+    for currency, amount in by_currency(queries.closes.movements(conn, since=since, until=until)).items():
         sides[currency].ours = amount
-    for currency, amount in _sums(
-        queries.reconciliation.activity(conn, since=since, until=until), "net"
-    ).items():
+    activity = queries.reconciliation.activity(conn, since=since, until=until)
+    for currency, amount in by_currency(activity, "net").items():
         sides[currency].theirs = amount
-    named = {row["subject_id"] for row in found} | {row["line_id"] for row in found}
-    for row in reconciliation.proposed(conn):
-        named |= {row["line_id"], row["subject_id"]}
     for row in queries.reconciliation.two_sides(conn, since=since, until=until):
         _sort(sides[row["currency"]], row, named)
     return sides
@@ -266,13 +264,6 @@ def _is_expected(thing: Row) -> bool:
     if thing["kind"] == "payout":
         return not (thing["ours"] and thing["theirs"])
     return thing["kind"] in ("payment", "adjustment") and not thing["theirs"]
-
-
-def _sums(rows: list[Row], column: str) -> dict[str, int]:
-    sums: dict[str, int] = {}
-    for row in rows:
-        sums[row["currency"]] = sums.get(row["currency"], 0) + row[column]
-    return sums
 
 
 # -- closing ----------------------------------------------------------------------------------------------

@@ -95,7 +95,6 @@ class Horizon:
     """From when until when (UTC days, the last not included) the two sides are compared; what is closed."""
 
     since: date | None
-    first_day: date | None
     until_day: date | None
     closed_until: date | None
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pandas as pd
 import streamlit as st
 
-from refundlib.domain.money import format_money
+from refundlib.domain.money import by_currency, format_money, format_sums
 from refundlib.services import batches, card_refunds
 from refundlib.ui import words
 from refundlib.ui.dialogs import asked, posted, stay
@@ -82,7 +82,7 @@ def _head(visit: Visit) -> None:
 def _sum(rows: list[Row], stage: str) -> str:
     """How many payouts of a stage, and how much in each currency."""
     of_it = [row for row in rows if row["stage"] == stage]
-    amounts = ", ".join(words.money(row["amount"], row["currency"]) for row in of_it)
+    amounts = words.plain(format_sums(by_currency(of_it)))
     count = sum(row["payouts"] for row in of_it)
     return f"{count} ({amounts})" if amounts else str(count)
 
@@ -146,7 +146,7 @@ def _cells(visit: Visit, row: Row, now: datetime) -> Row:
 
 def _send_buttons(visit: Visit, chosen: list[Row]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        label = f"Send {len(chosen)} · {words.plain(_total(chosen))}" if chosen else "Send"
+        label = f"Send {len(chosen)} · {words.plain(format_sums(by_currency(chosen)))}" if chosen else "Send"
         if st.button(label, type="primary", disabled=not chosen, shortcut="S", icon=":material/send:"):
             _send(visit, chosen, uuid4().hex)
         if st.button(
@@ -157,13 +157,6 @@ def _send_buttons(visit: Visit, chosen: list[Row]) -> None:
             _door(chosen[0])
         if not chosen:
             quiet("Tick the rows to send, or all of them.")
-
-
-def _total(rows: list[Row]) -> str:
-    sums: dict[str, int] = {}
-    for row in rows:
-        sums[row["currency"]] = sums.get(row["currency"], 0) + row["amount"]
-    return ", ".join(format_money(amount, currency) for currency, amount in sorted(sums.items()))
 
 
 def _door(row: Row) -> None:
@@ -179,10 +172,11 @@ def _door(row: Row) -> None:
 def _send(visit: Visit, chosen: list[Row], key: str) -> None:
     """What is sent, and whether a second person has to release it."""
     limit = batches.one_persons_limit(visit.desk, visit.person)
-    st.markdown(f"**{words.plain(_total(chosen))}** in {_count(chosen)} to the original payments.")
-    above = [row for row in chosen if _of_currency(chosen, row["currency"]) > limit]
+    sums = by_currency(chosen)
+    st.markdown(f"**{words.plain(format_sums(sums))}** in {_count(chosen)} to the original payments.")
+    above = [currency for currency, amount in sums.items() if amount > limit]
     if above:
-        amount = words.money(limit, above[0]["currency"])
+        amount = words.money(limit, above[0])
         st.markdown(f"Above {amount} another person of finance releases it; until then nothing is sent.")
     else:
         st.markdown(_what_then(visit))
@@ -204,10 +198,6 @@ def _what_then(visit: Visit) -> str:
 
 def _count(rows: list[Row]) -> str:
     return "1 payout" if len(rows) == 1 else f"{len(rows)} payouts"
-
-
-def _of_currency(rows: list[Row], currency: str) -> int:
-    return sum(row["amount"] for row in rows if row["currency"] == currency)
 
 
 @st.dialog("Decline a card refund", width="medium")
@@ -237,7 +227,7 @@ def _second(visit: Visit, _stage: str) -> None:
 def _waiting_batch(visit: Visit, sums: list[Row]) -> None:
     first = sums[0]
     rows = batches.payouts_of(visit.desk, visit.person, first["batch_id"])
-    what = f"{words.plain(_total(rows))} in {_count(rows)}"
+    what = f"{words.plain(format_sums(by_currency(rows)))} in {_count(rows)}"
     with st.container(border=True):
         st.markdown(
             f"**{first['batch_id']}** · {what} · by {words.plain(first['made_by_name'])}, "

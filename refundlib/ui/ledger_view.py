@@ -13,6 +13,7 @@ from refundlib.services import adjustments, ledger, marketplace_feed
 from refundlib.ui import words
 from refundlib.ui.dialogs import asked, minor_units, posted, stay
 from refundlib.ui.figure_parts import chosen_row
+from refundlib.ui.filters import choice
 from refundlib.ui.paging import after, first_page, open_part, part, turn
 from refundlib.ui.shell import Visit, refusals, show_told
 from refundlib.ui.text import quiet
@@ -164,8 +165,8 @@ def _filters(visit: Visit) -> ledger.Search:
             on_change=first_page,
             width=230,
         )
-        kind = _choice("Event", "event", words.EVENTS)
-        account = _choice("Account", "account", words.ACCOUNTS)
+        kind = choice("Event", "event", words.EVENTS, on_change=first_page, width=190)
+        account = choice("Account", "account", words.ACCOUNTS, on_change=first_page, width=190)
         pro = st.text_input("Pro’s id", key="pro", bind="query-params", on_change=first_page, width=140)
         reference = st.text_input(
             "Report, charge, payment, payout or number",
@@ -184,21 +185,6 @@ def _filters(visit: Visit) -> ledger.Search:
         pro.strip() or None,
         reference.strip() or None,
     )
-
-
-def _choice(label: str, key: str, options: Any) -> str | None:
-    chosen: str | None = st.selectbox(
-        label,
-        list(options),
-        index=None,
-        format_func=lambda name: options[name],
-        key=key,
-        bind="query-params",
-        placeholder="any",
-        on_change=first_page,
-        width=190,
-    )
-    return chosen
 
 
 def _entry(visit: Visit, row: Row) -> Row:

@@ -1,5 +1,6 @@
 """The queue on the screen: counters that filter, filters in the address, a table that opens claims."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import pandas as pd
@@ -10,6 +11,7 @@ from refundlib.services import queue, triage
 from refundlib.services.claims import seconds_left
 from refundlib.services.people import people
 from refundlib.ui import words
+from refundlib.ui.filters import choice
 from refundlib.ui.shell import Visit, refusals, show_told, tell
 from refundlib.ui.text import quiet
 
@@ -132,19 +134,8 @@ def _filters(visit: Visit) -> queue.Filters:
     return queue.Filters(first or "open", reason, category, recommends, whose, low, high, search or None)
 
 
-def _choice(label: str, key: str, options: Any) -> str | None:
-    chosen: str | None = st.selectbox(
-        label,
-        list(options),
-        index=None,
-        format_func=lambda name: options[name],
-        key=key,
-        bind="query-params",
-        placeholder="any",
-        on_change=_first_page,
-        width=150,
-    )
-    return chosen
+def _choice(label: str, key: str, options: Mapping[str, str]) -> str | None:
+    return choice(label, key, options, on_change=_first_page, width=150)
 
 
 def _first_page() -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
-from refundlib.domain.money import format_money
+from refundlib.domain.money import by_currency, format_money, format_sums
 from refundlib.domain.reconciling import BREAKS
 from refundlib.services import reconciliation
 from refundlib.services.people import people
@@ -74,10 +74,7 @@ def _head(it: Overview) -> None:
 
 def _expected(rows: list[Row]) -> str:
     """Card refunds whose outcome is still to come, in words."""
-    sums: dict[str, int] = {}
-    for row in rows:
-        sums[row["currency"]] = sums.get(row["currency"], 0) + row["amount"]
-    amounts = ", ".join(words.money(amount, currency) for currency, amount in sorted(sums.items()))
+    amounts = words.plain(format_sums(by_currency(rows)))
     count = sum(row["payouts"] for row in rows)
     return f"{count} expected ({amounts})" if count else "nothing expected"
 

@@ -84,6 +84,13 @@ CREATE TABLE refunds.processor_files (
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON refunds.processor_files
     FOR EACH STATEMENT EXECUTE FUNCTION refunds.refuse_change();
 
+-- The days of which files tell everything.
+CREATE VIEW refunds.covered_days AS
+SELECT DISTINCT CAST(d AS date) AS day
+FROM refunds.processor_files f
+CROSS JOIN LATERAL generate_series(f.from_day, f.until_day - 1, interval '1 day') AS d
+WHERE f.covers;
+
 -- One movement on our balance at the processor, as it tells it. The amounts never change; what a shorter export
 -- left out is filled in when a longer one brings it.
 CREATE TABLE refunds.processor_lines (
@@ -337,7 +344,7 @@ BEGIN
             ON refunds.processor_lines TO refunds_app;
         GRANT UPDATE (undone_by, undone_at, undone_why) ON refunds.line_matches TO refunds_app;
         GRANT UPDATE ON refunds.break_cases TO refunds_app;
-        GRANT SELECT ON refunds.late_postings TO refunds_app;
+        GRANT SELECT ON refunds.late_postings, refunds.covered_days TO refunds_app;
         GRANT SELECT, INSERT, DELETE ON refunds.ledger_days TO refunds_app;
         GRANT USAGE ON ALL SEQUENCES IN SCHEMA refunds TO refunds_app;
     END IF;

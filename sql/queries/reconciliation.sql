@@ -109,30 +109,19 @@ LIMIT :limit;
 -- name: horizon(closed_days)^
 -- From when on we look: the first day of any file, but not further back than some days before the last close; and the
 -- days on which files tell of everything. NULL when there is no file, or none that does.
-WITH days AS (
-    SELECT DISTINCT CAST(d AS date) AS day
-    FROM refunds.processor_files f
-    CROSS JOIN LATERAL generate_series(f.from_day, f.until_day - 1, interval '1 day') AS d
-    WHERE f.covers
-)
-
 SELECT
     greatest(
         (SELECT min(f.from_day) FROM refunds.processor_files f),
         (SELECT max(day) - CAST(:closed_days AS integer) FROM refunds.closes)
     ) AS since,
-    (SELECT min(day) FROM days) AS first_day,
-    (SELECT max(day) + 1 FROM days) AS until_day,
+    (SELECT max(day) + 1 FROM refunds.covered_days) AS until_day,
     (SELECT max(day) FROM refunds.closes) AS closed_until;
 
 -- name: days_missing(from_day, until_day)
 -- Days no file tells of.
 SELECT CAST(d AS date) AS day
 FROM generate_series(CAST(:from_day AS date), CAST(:until_day AS date) - 1, interval '1 day') AS d
-WHERE NOT EXISTS (
-    SELECT FROM refunds.processor_files f
-    WHERE f.covers AND CAST(d AS date) >= f.from_day AND CAST(d AS date) < f.until_day
-)
+WHERE CAST(d AS date) NOT IN (SELECT c.day FROM refunds.covered_days c)
 ORDER BY day;
 
 -- -- matching -------------------------------------------------------------------------------------------
@@ -522,10 +511,8 @@ ORDER BY l.created_at, l.line_id;
 -- What does not agree between decisions, ledger and processor, one row a thing. A thing of ours is due once files tell
 -- of its day and of the days beside it, as the two clocks are not one; until then it is expected.
 WITH covered AS (
-    SELECT DISTINCT CAST(d AS date) AS day
-    FROM refunds.processor_files f
-    CROSS JOIN LATERAL generate_series(f.from_day, f.until_day - 1, interval '1 day') AS d
-    WHERE f.covers
+    SELECT day
+    FROM refunds.covered_days
 ), due AS (
     SELECT c.day
     FROM covered c

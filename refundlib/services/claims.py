@@ -49,7 +49,6 @@ class Claim:
     timeline: list[Row]
     entries: list[Row]
     card_refunds: list[Row]
-    settlement: list[Row]
 
     @property
     def amount_text(self) -> str:
@@ -94,7 +93,6 @@ def _read(conn: Connection, desk: Desk, report: Row) -> Claim:
         timeline=of.timeline(conn, report_id=report_id, limit=TIMELINE_MAX),
         entries=queries.ledger.entries_of(conn, source_ids=source_ids),
         card_refunds=of.card_refunds(conn, report_id=report_id),
-        settlement=queries.reconciliation.lines_of_report(conn, report_id=report_id),
     )
 
 

@@ -104,14 +104,16 @@ def _look(conn: Connection, actor: Person, day: date, now: datetime) -> Readines
     from_day = closed + timedelta(days=1) if closed else day
     until = start_of(day + timedelta(days=1))
     trial = balances_at(conn, until)
-    waiting = reconciliation.proposed(conn)
-    found = reconciliation.breaks_now(conn, now, waiting)
+    since = reconciliation.horizon(conn).since_moment
+    waiting = reconciliation.proposed(conn, since)
+    found = reconciliation.breaks_now(conn, now, since, waiting)
     named = {row[name] for row in (*found, *waiting) for name in ("subject_id", "line_id")}
-    clearing = tuple(_clearing(conn, from_day, until, trial, named))
+    sides = _sides(conn, since, until, named)
+    clearing = tuple(_clearing(conn, from_day, until, trial, sides))
     steps = (
         _zero(trial),
         _covered(conn, from_day, day),
-        _posted(conn, until),
+        _posted(conn, since, until),
         _adds_up(clearing),
         _explained(found, until),
         _confirmed(waiting, until),
@@ -133,8 +135,8 @@ def _covered(conn: Connection, from_day: date, day: date) -> Step:
     return Step("covered", "The processor's report is imported", not missing, words)
 
 
-def _posted(conn: Connection, until: datetime) -> Step:
-    count = len(reconciliation.due_to_post(conn, until))
+def _posted(conn: Connection, since: datetime, until: datetime) -> Step:
+    count = len(reconciliation.due_to_post(conn, since, until))
     words = f"{count} are not in the ledger. Post them." if count else "The ledger has them all."
     return Step("posted", "Fees and payouts are posted", not count, words)
 
@@ -185,7 +187,7 @@ def _more(named: str, rows: Sequence[Any]) -> str:
 
 
 def _clearing(
-    conn: Connection, from_day: date, until: datetime, trial: list[Row], named: set[str]
+    conn: Connection, from_day: date, until: datetime, trial: list[Row], sides: "dict[str, _Side]"
 ) -> Iterable[Clearing]:
     since = start_of(from_day)
     start = _clearing_of(balances_at(conn, since))
@@ -193,8 +195,6 @@ def _clearing(
     moved: dict[str, dict[str, int]] = {}
     for row in queries.closes.movements(conn, since=since, until=until):
         moved.setdefault(row["currency"], {})[row["kind"]] = row["amount"]
-    compared = reconciliation.horizon(conn).since_moment
-    sides = _sides(conn, compared, until, named)
     for currency in sorted({*start, *end, *sides}):
         side = sides.get(currency, _Side())
         yield Clearing(

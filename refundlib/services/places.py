@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from refundlib.domain.errors import BadFigure
 
 T = TypeVar("T")
-_BETWEEN = "~"
+END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
+_BETWEEN: Final = "~"
 
 
 def named(at: datetime, row_id: object) -> str:
@@ -21,7 +22,7 @@ def place(after: str | None, first_id: T, read_id: Callable[[str], T], refused: 
     read_id makes an id of its text. Raises BadFigure with the sentence `refused`.
     """
     if not after:
-        return datetime.max.replace(tzinfo=UTC), first_id
+        return END_OF_TIME, first_id
     at, _, row_id = after.partition(_BETWEEN)
     try:
         return datetime.fromisoformat(at).astimezone(UTC), read_id(row_id)

@@ -32,7 +32,7 @@ from refundlib.domain.reconciling import (
 from refundlib.services import audit, posting
 from refundlib.services.desk import Desk, command
 from refundlib.services.ledger import start_of
-from refundlib.services.places import named, place
+from refundlib.services.places import END_OF_TIME, named, place
 from refundlib.services.triage import demand_reason
 
 FIRST_DAY: Final = date(2000, 1, 1)
@@ -101,7 +101,7 @@ class Horizon:
     @property
     def since_moment(self) -> datetime:
         """The first moment looked at; the end of time when there is no report yet."""
-        return start_of(self.since) if self.since else datetime.max.replace(tzinfo=UTC)
+        return start_of(self.since) if self.since else END_OF_TIME
 
 
 @dataclass(frozen=True)
@@ -321,14 +321,12 @@ def match_again(desk: Desk, actor: Person) -> int:
 def proposals(desk: Desk, actor: Person) -> list[Row]:
     """Pairs a person may confirm: a line and a thing of ours with exactly its amount, a few days apart."""
     with desk.reading() as conn:
-        return proposed(conn)
+        return proposed(conn, horizon(conn).since_moment)
 
 
-def proposed(conn: Connection) -> list[Row]:
-    """The same inside a transaction."""
-    rows: list[Row] = queries.reconciliation.proposals(
-        conn, since=horizon(conn).since_moment, days=PROPOSED_DAYS
-    )
+def proposed(conn: Connection, since: datetime) -> list[Row]:
+    """The same inside a transaction, from the first moment compared."""
+    rows: list[Row] = queries.reconciliation.proposals(conn, since=since, days=PROPOSED_DAYS)
     return rows
 
 
@@ -450,6 +448,14 @@ def lines(
     return rows, named(rows[-1]["created_at"], rows[-1]["line_id"])
 
 
+@command("read_claim")
+def lines_of_report(desk: Desk, actor: Person, report_id: str) -> list[Row]:
+    """The processor's lines about a report's card refunds: where a refund ends."""
+    with desk.reading() as conn:
+        rows: list[Row] = queries.reconciliation.lines_of_report(conn, report_id=report_id)
+    return rows
+
+
 @command("read_reconciliation")
 def history_of(desk: Desk, actor: Person, line_id: str) -> list[Row]:
     """Every match a line has had: with what, how, by whom, and who undid it and why."""
@@ -476,12 +482,12 @@ def chain(desk: Desk, actor: Person, payout_id: str) -> list[Row]:
 def to_post(desk: Desk, actor: Person) -> list[Row]:
     """Fees and payouts to our bank that the processor tells of and the ledger does not have (minor units)."""
     with desk.reading() as conn:
-        return due_to_post(conn, datetime.max.replace(tzinfo=UTC))
+        return due_to_post(conn, horizon(conn).since_moment)
 
 
-def due_to_post(conn: Connection, until: datetime) -> list[Row]:
+def due_to_post(conn: Connection, since: datetime, until: datetime = END_OF_TIME) -> list[Row]:
     """The same inside a transaction, of lines before a moment."""
-    rows: list[Row] = queries.reconciliation.to_post(conn, since=horizon(conn).since_moment, until=until)
+    rows: list[Row] = queries.reconciliation.to_post(conn, since=since, until=until)
     return rows
 
 
@@ -492,7 +498,7 @@ def post_fees_and_payouts(desk: Desk, actor: Person) -> dict[str, int]:
     with desk.transaction() as conn:
         read_whole_tables(conn)
         queries.reconciliation.lock_imports(conn)
-        for line in due_to_post(conn, datetime.max.replace(tzinfo=UTC)):
+        for line in due_to_post(conn, horizon(conn).since_moment):
             for new in _postings(conn, line):
                 posting.write(conn, new, actor.person_id, line["description"])
                 counts[new.kind] += 1
@@ -516,12 +522,13 @@ def _postings(conn: Connection, line: Row) -> Iterable[Posting]:
 def overview(desk: Desk, actor: Person) -> Overview:
     """Everything the page begins with, each of it read once."""
     with desk.reading() as conn:
-        waiting = proposed(conn)
+        over = horizon(conn)
+        waiting = proposed(conn, over.since_moment)
         return Overview(
-            over=horizon(conn),
-            breaks=breaks_now(conn, desk.clock(), waiting),
+            over=over,
+            breaks=breaks_now(conn, desk.clock(), over.since_moment, waiting),
             proposals=waiting,
-            to_post=due_to_post(conn, datetime.max.replace(tzinfo=UTC)),
+            to_post=due_to_post(conn, over.since_moment),
             in_flight=queries.reconciliation.in_flight(conn),
         )
 
@@ -535,19 +542,19 @@ def breaks(desk: Desk, actor: Person) -> list[Row]:
     What a proposal could settle waits for a person there and is not among them.
     """
     with desk.reading() as conn:
-        return breaks_now(conn, desk.clock())
+        since = horizon(conn).since_moment
+        return breaks_now(conn, desk.clock(), since, proposed(conn, since))
 
 
-def breaks_now(conn: Connection, now: datetime, waiting: list[Row] | None = None) -> list[Row]:
-    """The same inside a transaction. waiting: the proposals, when they were read already."""
+def breaks_now(conn: Connection, now: datetime, since: datetime, waiting: list[Row]) -> list[Row]:
+    """The same inside a transaction, from the first moment compared. waiting: the proposals."""
     rows = queries.reconciliation.breaks(
         conn,
-        since=horizon(conn).since_moment,
+        since=since,
         now=now,
         known=sorted(KNOWN_CATEGORIES),
         requested_days=REQUESTED_DAYS,
     )
-    waiting = proposed(conn) if waiting is None else waiting
     settled_there = {row["line_id"] for row in waiting} | {row["subject_id"] for row in waiting}
     loose = ("theirs_not_ours", "ours_not_theirs", "sent_not_found", "status_differs")
     return [

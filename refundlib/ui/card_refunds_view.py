@@ -1,6 +1,5 @@
 """Card refunds on the screen: what is to be sent, what waits for a second person, what became of the rest."""
 
-import hashlib
 from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
@@ -12,7 +11,7 @@ from refundlib.domain.money import by_currency, format_money, format_sums
 from refundlib.services import batches, card_refunds
 from refundlib.ui import words
 from refundlib.ui.dialogs import asked, posted, stay
-from refundlib.ui.figure_parts import HEAD_PIXELS, ROW_PIXELS, chosen_row, kept_row
+from refundlib.ui.figure_parts import HEAD_PIXELS, ROW_PIXELS, chosen_row, digest_of, kept_row
 from refundlib.ui.paging import after, first_page, turn
 from refundlib.ui.shell import Visit, refusals, show_told
 from refundlib.ui.text import quiet
@@ -114,9 +113,9 @@ def _to_send(visit: Visit, stage: str) -> None:
 
 
 def _chosen(visit: Visit, rows: list[Row], *, everything: bool) -> list[Row]:
-    """The table; the rows that are ticked. Another list is another table: no tick moves to another row."""
+    """The table; the rows that are ticked."""
     now = visit.desk.clock()
-    ids = "".join(row["payout_id"] for row in rows)
+    digest = digest_of([row["payout_id"] for row in rows])
     picked: Any = st.dataframe(
         pd.DataFrame([_cells(visit, row, now) for row in rows]),
         hide_index=True,
@@ -124,7 +123,7 @@ def _chosen(visit: Visit, rows: list[Row], *, everything: bool) -> list[Row]:
         row_height=ROW_PIXELS,
         on_select="rerun",
         selection_mode="multi-row",
-        key=f"to-send-{hashlib.sha256(ids.encode()).hexdigest()[:12]}-{st.session_state.get('sent', 0)}",
+        key=f"to-send-{digest}-{st.session_state.get('sent', 0)}",
         column_config={"Report": st.column_config.LinkColumn(display_text=r"claim=([^&]+)")},
     )
     return rows if everything else [rows[at] for at in picked["selection"]["rows"] if at < len(rows)]

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from refundlib.domain.money import format_money
-from refundlib.services import card_refunds, decisions
+from refundlib.services import card_refunds, decisions, reconciliation
 from refundlib.services.claims import Claim
 from refundlib.services.mailing import mails
 from refundlib.ui import words
@@ -183,7 +183,7 @@ def _money(visit: Visit, it: Claim) -> None:
         when = words.moment(refund["requested_at"], visit.person)
         name = words.plain(refund["card_refund_id"])
         st.markdown(f"Card refund {name}: {amount}, asked for {when}, **{refund['state']}**{why}")
-    for line in it.settlement:
+    for line in reconciliation.lines_of_report(visit.desk, visit.person, it.report["report_id"]):
         at, amount = (
             words.moment(line["created_at"], visit.person),
             words.money(line["gross"], line["currency"]),

@@ -65,9 +65,13 @@ def chosen_row(frame: pd.DataFrame, name: str, *, rows_shown: int) -> int | None
     return row
 
 
+def digest_of(ids: Sequence[str]) -> str:
+    """A short name for a list of rows: another list is another table, and no choice moves to another row."""
+    return hashlib.sha256("|".join(ids).encode()).hexdigest()[:12]
+
+
 def kept_row(frame: pd.DataFrame, ids: Sequence[str], kept_in: str, *, rows_shown: int) -> str | None:
     """A table of which one row stays chosen; its id, also when it was chosen at an earlier run."""
-    digest = hashlib.sha256("|".join(ids).encode()).hexdigest()[:12]
     chosen: Any = st.dataframe(
         frame,
         hide_index=True,
@@ -75,7 +79,7 @@ def kept_row(frame: pd.DataFrame, ids: Sequence[str], kept_in: str, *, rows_show
         row_height=ROW_PIXELS,
         on_select="rerun",
         selection_mode="single-cell",
-        key=f"{kept_in}-{digest}",
+        key=f"{kept_in}-{digest_of(ids)}",
     )
     if cells := chosen["selection"]["cells"]:
         st.session_state[kept_in] = ids[cells[0][0]]

@@ -13,9 +13,11 @@ from refundlib.domain.statistics import wilson
 from refundlib.services.desk import Desk
 from refundlib.services.metrics import DAYS_MAX, Cut, figures, maturing_from, newest_day, spread_of_pros
 from refundlib.ui import words
+from refundlib.ui.filters import days
 from refundlib.ui.shell import Visit
 from refundlib.ui.text import quiet
 
+OWN_DAYS: Final = 28
 _PERIODS: Final = ("4 weeks", "12 weeks", "6 months", "12 months", "24 months", "own days")
 _COMPARED: Final = ("the period before", "a year before")
 _LABELS: Final[Mapping[str, Mapping[str, str]]] = {"reason": words.REASONS, "check": words.CHECKS}
@@ -197,7 +199,10 @@ def bar(visit: Visit, dimensions: tuple[str, ...], metric: str, *, money: bool =
     with st.container(horizontal=True, vertical_alignment="bottom"):
         period = st.selectbox("Period", _PERIODS, index=2, key="period", bind="query-params", width=130)
         compared = st.selectbox("Compared with", _COMPARED, key="compared", bind="query-params", width=170)
-        from_day, to_day = _own_days(last) if period == "own days" else _period(period, last)
+        if period == "own days":
+            from_day, to_day = days("Days", last, OWN_DAYS, earliest=last - timedelta(days=DAYS_MAX - 1))
+        else:
+            from_day, to_day = _period(period, last)
         lens = Lens(visit, from_day, to_day, *_compared(from_day, to_day, compared), compared, Cut())
         chosen = {each: _choice(lens, metric, each) for each in dimensions}
         measure = _measure(lens, metric) if money else CLAIMS
@@ -243,23 +248,6 @@ def _period(period: str, last: date) -> tuple[date, date]:
         return monday - timedelta(days=7 * (number - 1)), to_day
     months = last.year * 12 + last.month - number
     return date(months // 12, months % 12 + 1, 1), to_day
-
-
-def _own_days(last: date) -> tuple[date, date]:
-    """The days chosen in a calendar, both included; until the second is chosen, the first alone."""
-    four_weeks = (last - timedelta(days=27), last)
-    chosen: tuple[date, ...] = st.date_input(
-        "Days",
-        four_weeks,
-        min_value=last - timedelta(days=DAYS_MAX - 1),
-        max_value=last,
-        format="YYYY-MM-DD",
-        key="days",
-        bind="query-params",
-        width=230,
-    )
-    chosen = chosen or four_weeks
-    return chosen[0], chosen[-1] + timedelta(days=1)
 
 
 def _compared(from_day: date, to_day: date, compared: str) -> tuple[date, date]:

@@ -1,6 +1,7 @@
-"""A filter that lives in the address: one of some options, or any."""
+"""Filters that live in the address: one of some options, or any; days of a calendar."""
 
 from collections.abc import Callable, Mapping
+from datetime import date, timedelta
 
 import streamlit as st
 
@@ -21,3 +22,31 @@ def choice(
         width=width,
     )
     return chosen
+
+
+def days(
+    label: str,
+    last: date,
+    count: int,
+    *,
+    earliest: date | None = None,
+    on_change: Callable[[], None] | None = None,
+) -> tuple[date, date]:
+    """The first day chosen in a calendar and the day after the last; `count` days up to `last` unless chosen.
+
+    Until the second day is chosen, the first alone.
+    """
+    default = (last - timedelta(days=count - 1), last)
+    chosen: tuple[date, ...] = st.date_input(
+        label,
+        default,
+        min_value=earliest,
+        max_value=last,
+        format="YYYY-MM-DD",
+        key="days",
+        bind="query-params",
+        on_change=on_change,
+        width=230,
+    )
+    chosen = chosen or default
+    return chosen[0], chosen[-1] + timedelta(days=1)

@@ -13,7 +13,7 @@ from refundlib.services import adjustments, ledger, marketplace_feed
 from refundlib.ui import words
 from refundlib.ui.dialogs import asked, minor_units, posted, stay
 from refundlib.ui.figure_parts import chosen_row
-from refundlib.ui.filters import choice
+from refundlib.ui.filters import choice, days
 from refundlib.ui.paging import after, first_page, open_part, part, turn
 from refundlib.ui.shell import Visit, refusals, show_told
 from refundlib.ui.text import quiet
@@ -153,18 +153,8 @@ def _journal(visit: Visit) -> None:
 
 def _filters(visit: Visit) -> ledger.Search:
     today = visit.desk.clock().astimezone(UTC).date()
-    week = (today - timedelta(days=JOURNAL_DAYS - 1), today)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        days = st.date_input(
-            "Days (UTC)",
-            week,
-            max_value=today,
-            format="YYYY-MM-DD",
-            key="days",
-            bind="query-params",
-            on_change=first_page,
-            width=230,
-        )
+        first, until = days("Days (UTC)", today, JOURNAL_DAYS, on_change=first_page)
         kind = choice("Event", "event", words.EVENTS, on_change=first_page, width=190)
         account = choice("Account", "account", words.ACCOUNTS, on_change=first_page, width=190)
         pro = st.text_input("Pro’s id", key="pro", bind="query-params", on_change=first_page, width=140)
@@ -175,11 +165,9 @@ def _filters(visit: Visit) -> ledger.Search:
             on_change=first_page,
             help="Finds everything of it, whatever the other filters say",
         )
-    first, *rest = days or week
-    last = rest[-1] if rest else first
     return ledger.Search(
         ledger.start_of(first),
-        ledger.start_of(last + timedelta(days=1)),
+        ledger.start_of(until),
         kind,
         account,
         pro.strip() or None,

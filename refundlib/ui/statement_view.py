@@ -15,6 +15,7 @@ from refundlib.services.statements import Statement
 from refundlib.ui import claim_dialogs, words
 from refundlib.ui.export import csv_of
 from refundlib.ui.figure_parts import chosen_row, kept_row
+from refundlib.ui.filters import days
 from refundlib.ui.shell import Visit, refusals, show_told
 from refundlib.ui.text import quiet
 
@@ -57,27 +58,14 @@ def _find(visit: Visit) -> None:
 def _statement(visit: Visit, pro_id: str) -> Statement:
     """The filters, and the statement they give."""
     today = visit.desk.clock().astimezone(UTC).date()
-    months = (today - timedelta(days=STATEMENT_DAYS - 1), today)
     owned = statements.currencies(visit.desk, visit.person, pro_id)
     head = st.container()
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        days = st.date_input(
-            "Days (UTC)",
-            months,
-            max_value=today,
-            format="YYYY-MM-DD",
-            key="days",
-            bind="query-params",
-            width=230,
-        )
+        first, until = days("Days (UTC)", today, STATEMENT_DAYS)
         currency = owned[0] if owned else None
         if len(owned) > 1:
             currency = st.selectbox("Currency", owned, key="currency", bind="query-params", width=110)
-    first, *rest = days or months
-    last = rest[-1] if rest else first
-    it = statements.statement(
-        visit.desk, visit.person, pro_id, start_of(first), start_of(last + timedelta(days=1)), currency
-    )
+    it = statements.statement(visit.desk, visit.person, pro_id, start_of(first), start_of(until), currency)
     balance, held = words.money(it.balance_now, it.currency), words.money(it.held_now, it.currency)
     head.markdown(
         f"### {words.plain(it.pro_name)}\n"

@@ -7,11 +7,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -44,6 +45,7 @@ STRIPE = "/webhooks/stripe"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 WAIT_SECONDS = 20
 People = dict[str, Person]
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -96,6 +98,12 @@ def client(desk: Callable[[], Desk]) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=transport, base_url="http://desk.example")
 
 
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Runs it to its end in a thread of its own: after a browser's test a loop runs in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
+
+
 def ask(desk: Desk | Callable[[], Desk], method: str, path: str, **more: Any) -> httpx.Response:
     """One request."""
 
@@ -104,7 +112,7 @@ def ask(desk: Desk | Callable[[], Desk], method: str, path: str, **more: Any) ->
         async with asyncio.timeout(WAIT_SECONDS), asking:
             return await asking.request(method, path, **more)
 
-    return asyncio.run(asked())
+    return run(asked())
 
 
 def post(desk: Desk | Callable[[], Desk], body: bytes, signature: str | bytes) -> httpx.Response:
@@ -322,7 +330,7 @@ def test_a_slow_processor_holds_nobody_up(
             assert (await first).status_code == 200
             assert (await event()).status_code == 200
 
-    asyncio.run(meanwhile())
+    run(meanwhile())
     assert state(market) == "succeeded"
 
 
@@ -344,11 +352,11 @@ def test_one_desk_for_pages_and_routes(desk: Desk, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(ui_desk, "open_desk_for_app", open_it)
     ui_desk.desk.clear()
     assert ask(ui_desk.desk, "GET", "/healthz").status_code == 503
-    assert asyncio.run(many()) == [200] * 8
+    assert run(many()) == [200] * 8
     assert ui_desk.desk() is desk
     assert len(opened) == 2
     ui_desk.desk.clear()
-    assert asyncio.run(many()) == [200] * 8
+    assert run(many()) == [200] * 8
     assert len(opened) == 3
     ui_desk.desk.clear()
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from refundlib.domain.people import Person
 from refundlib.services.desk import Desk
-from refundlib.services.intake import file_report
+from refundlib.services.intake import Draft, file_report
 from refundlib.services.marketplace_feed import post_new
 
 
@@ -114,7 +114,7 @@ class Market:
         self.charge(f"charge-{name}", lead, pro, amount)
         self.say(f"m1-{name}", lead, pro, "pro", "Hi! I can do it for $240.")
         self.say(f"m2-{name}", lead, pro, "customer", reply)
-        return file_report(self.desk, actor, charge_id=f"charge-{name}", reason="clear_no")
+        return file_report(self.desk, actor, Draft(charge_id=f"charge-{name}", reason="clear_no"))
 
     def one(self, statement: str, **values: Any) -> Any:
         """The one value a statement gives."""

@@ -25,6 +25,34 @@ class AlreadyDecided(WrongState):
     """Somebody else was first; the message says who and what they decided."""
 
 
+class ReportedBefore(WrongState):
+    """The charge has a report already. report_id: that one."""
+
+    def __init__(self, message: str, report_id: str) -> None:
+        super().__init__(message)
+        self.report_id = report_id
+
+
+class RefundedBefore(ReportedBefore):
+    """The charge was refunded on an earlier report. report_id: that one."""
+
+
+class TooLate(Refusal):
+    """The days in which the charge can be reported are over."""
+
+
+class NotYours(Refusal):
+    """The charge or report is another pro's."""
+
+
+class BadFile(Refusal):
+    """A file that is not taken; the message says which, why, and what is."""
+
+
+class KeyUsed(Refusal):
+    """This idempotency key was used for another request."""
+
+
 class TakenByOther(Refusal):
     """Another person works on this claim now."""
 

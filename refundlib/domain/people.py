@@ -38,6 +38,8 @@ def zone_of(person: Person) -> ZoneInfo:
 
 WORKER: Final = Person("worker", "The worker", frozenset({SYSTEM}))
 IMPORT: Final = Person("import", "The import", frozenset({SYSTEM}))
+MARKETPLACE: Final = Person("marketplace", "The marketplace, for the pro", frozenset({SYSTEM}))
+MAILBOX: Final = Person("mailbox", "The mailbox", frozenset({SYSTEM}))
 
 _WORK = frozenset({SUPPORT, MANAGER})
 _READ = frozenset({SUPPORT, MANAGER, FINANCE, VIEWER})
@@ -61,6 +63,14 @@ RULES: Final[dict[str, frozenset[str]]] = {
     "decide": _WORK,
     "ask_pro": _WORK,
     "file_report": _WORK,
+    # For the pro, who asks the marketplace.
+    "file_for_marketplace": frozenset({SYSTEM}),
+    "see_as_pro": _READ | {SYSTEM},
+    "record_answer": _WORK | {SYSTEM},
+    # Mails of pros: names and addresses as they wrote them.
+    "read_received": frozenset({SUPPORT, MANAGER, FINANCE}),
+    "receive_mail": frozenset({SYSTEM}),
+    "dismiss_mail": _WORK,
     "withdraw": _WORK,
     "request_card_refund": _WORK,
     "second_approval": _OVERSEE,
@@ -100,6 +110,10 @@ _PLAIN_WORDS: Final = {
     "second_approval": "release approvals above the limit",
     "take_next": "take claims",
     "manage_people": "manage people",
+    "file_report": "file a report for a pro",
+    "record_answer": "record a pro's answer",
+    "read_received": "read the mails of pros",
+    "dismiss_mail": "put a mail of a pro aside",
     "make_batch": "send card refunds",
     "release_batch": "release card refunds",
     "adjust": "propose an adjustment",

@@ -89,6 +89,11 @@ class Offer:
 @command("read_claim")
 def offer(desk: Desk, actor: Person, report_id: str) -> Offer | None:
     """What a card refund of a report could be now; None when the report has no standing credit."""
+    return offered(desk, report_id)
+
+
+def offered(desk: Desk, report_id: str) -> Offer | None:
+    """`offer`, for another use case that asked for its own permission."""
     with desk.reading() as conn:
         credit = queries.card_refunds.credit_of(conn, report_id=report_id)
         if credit is None:

@@ -29,6 +29,7 @@ from refundlib.services.desk import Desk, Letter, command
 from refundlib.services.intake_snapshot import assess, parse
 from refundlib.services.mailing import enqueue_for_report, letter_for_report
 from refundlib.services.policies import in_force, policies
+from refundlib.services.pro_view import deciding_clause, owes_reason
 from refundlib.services.triage import (
     Row,
     demand_free,
@@ -257,7 +258,7 @@ def _deny(
         "denied",
         case.report["report_id"],
         created_at=case.now,
-        facts={"reason": text},
+        facts={"reason": text, **_clause_facts(case, "deny")},
         decision_id=decision_id,
     )
     return Outcome(case.report["report_id"], "denied", decision_id, _told(case.report, "denied", 0))
@@ -324,7 +325,7 @@ def _grant(
     decision_id = _write(conn, case, "approve", amount, text, decided_by, second_by, idempotency_key)
     posting.write(conn, credit, actor.person_id, f"refund of charge {report['charge_id']}")
     _audit_decision(conn, actor, case, "approved", amount, text)
-    facts = _approval_facts(case, credit, amount)
+    facts = _approval_facts(case, credit, amount, text)
     enqueue_for_report(
         conn, desk, "approved", report["report_id"], created_at=case.now, facts=facts, decision_id=decision_id
     )
@@ -339,9 +340,18 @@ def _credit(case: _Case, amount: int) -> Posting:
     return account.credit(_decision_id(report), amount, case.now, case.file["payment_ids"], until)
 
 
-def _approval_facts(case: _Case, credit: Posting, amount: int) -> dict[str, Any]:
+def _clause_facts(case: _Case, decision: Verdict) -> dict[str, Any]:
+    """The clause a decision rests on, with its words by the policy that judges it: for the letter."""
+    checks = case.assessment.to_json(case.report["report_id"])["checks"]
+    clause = deciding_clause(decision, case.report["reason"], checks)
+    return {"clause": clause, "clause_text": case.judging.clause(clause)}
+
+
+def _approval_facts(case: _Case, credit: Posting, amount: int, text: str = "") -> dict[str, Any]:
     assert credit.new_lot is not None
     return {
+        **_clause_facts(case, "approve"),
+        "reason": text if owes_reason("approve", amount, case.report["amount"]) else "",
         "amount_minor": amount,
         "currency": case.report["currency"],
         "card_until": credit.new_lot.card_until if case.file["payment_ids"] else None,

@@ -1,85 +1,229 @@
 """A report arrives: what it says is checked, the facts around it are frozen, the clock starts."""
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
+from refundlib.db.constraints import refusing
 from refundlib.db.queries import queries
+from refundlib.domain.claim import REASONS
 from refundlib.domain.eligibility import Assessment
-from refundlib.domain.errors import BadFigure, NotFound, WrongState
+from refundlib.domain.errors import BadFigure, NotFound, RefundedBefore, ReportedBefore
+from refundlib.domain.money import format_money
 from refundlib.domain.people import Person
+from refundlib.domain.policy import Policy
 from refundlib.services import audit
 from refundlib.services.desk import Desk, command
-from refundlib.services.intake_snapshot import assess, canonical, freeze, live_facts, parse
+from refundlib.services.files import File, attach
+from refundlib.services.intake_snapshot import assess, canonical, draft_facts, parse
 from refundlib.services.policies import in_force, policies
+from refundlib.services.received import file_mail
 
-REASONS: Final = ("job_changed", "terms_violation", "invalid_phone", "clear_no", "not_hired", "other")
 CHANNELS: Final = ("chat", "email", "phone")
 DETAILS_CHARACTERS_MAX: Final = 10_000
+SHORT_CHARACTERS_MAX: Final = 100
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A report before it is filed: on which charge, why, and what the reason needs.
+
+    details: the pro's own words. number_tried: the number that was called, when it is not the lead's.
+    channel: how the pro told it, one of CHANNELS.
+    """
+
+    charge_id: str
+    reason: str
+    details: str = ""
+    changed_zip: str | None = None
+    changed_category: str | None = None
+    number_tried: str | None = None
+    channel: str = "chat"
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """What a report would be if it were filed now.
+
+    facts: what would be frozen; report_until: the last moment the charge can be reported (W1); decide_by: the
+    deadline it would get; obstacle: why it cannot be filed, None when it can.
+    """
+
+    facts: Row
+    assessment: Assessment
+    policy: Policy
+    now: datetime
+    report_until: datetime
+    decide_by: datetime
+    obstacle: ReportedBefore | None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the days in which the charge can be reported are over."""
+        return self.now > self.report_until
+
+
+@command("file_report")
+def prospect(desk: Desk, actor: Person, draft: Draft) -> Prospect:
+    """What the checks say of a report before it is filed. Changes nothing. Raises NotFound, BadFigure."""
+    with desk.reading() as conn:
+        return look_ahead(conn, desk, draft)
 
 
 @command("file_report")
 def file_report(
-    desk: Desk,
-    actor: Person,
-    *,
-    charge_id: str,
-    reason: str,
-    details: str = "",
-    changed_zip: str | None = None,
-    changed_category: str | None = None,
-    channel: str = "chat",
+    desk: Desk, actor: Person, draft: Draft, files: Sequence[File] = (), *, received_id: int | None = None
 ) -> str:
-    """Files a report on a charge for the pro who paid it; the new report's id.
+    """Files a report for the pro who paid the charge; the new report's id.
 
-    Raises NotFound, BadFigure, and WrongState when the charge has a report that is still to be decided.
+    received_id: the pro's mail it is of. A late one is filed too: that it is late is among its checks.
+    Raises NotFound, BadFigure, BadFile, ReportedBefore while a report on the charge is to be decided,
+    RefundedBefore, WrongState (the mail was handled).
     """
-    _check_words(reason, channel, details)
-    with desk.transaction() as conn:
-        charge = _demand_charge(conn, charge_id)
-        now = desk.clock()
-        sla = timedelta(hours=in_force(policies(conn), now).sla_hours)
-        report_id = _new_id(conn)
-        queries.intake.write_report(
-            conn,
-            **charge,
-            report_id=report_id,
-            reason=reason,
-            details=details,
-            changed_zip=changed_zip or None,
-            changed_category=changed_category or None,
-            channel=channel,
-            reported_at=now,
-            filed_by=actor.person_id,
-            deadline_at=now + sla,
-        )
-        freeze_and_assess(conn, desk, report_id, now)
-        _audit(conn, actor, report_id, charge, reason, now)
+    with refusing(same_moment(draft.charge_id)), desk.transaction() as conn:
+        lock_charge(conn, draft.charge_id)
+        report_id = write(conn, desk, actor, look_ahead(conn, desk, draft), draft.channel, files)
+        if received_id is not None:
+            file_mail(conn, desk, actor, received_id, report_id)
     return report_id
 
 
-def _check_words(reason: str, channel: str, details: str) -> None:
-    if reason not in REASONS:
-        raise BadFigure(f"There is no reason {reason!r}; the reasons are {', '.join(REASONS)}.")
-    if channel not in CHANNELS:
-        raise BadFigure(f"There is no channel {channel!r}; the channels are {', '.join(CHANNELS)}.")
-    if len(details) > DETAILS_CHARACTERS_MAX:
-        raise BadFigure(
-            f"The details have {len(details)} characters; {DETAILS_CHARACTERS_MAX} is the most. Shorten them."
-        )
+def lock_charge(conn: Connection, charge_id: str) -> None:
+    """Holds up any other report on the charge until this transaction ends; the first lock of a filing."""
+    queries.intake.lock_charge(conn, charge_id=charge_id)
 
 
-def _demand_charge(conn: Connection, charge_id: str) -> dict[str, Any]:
-    charge: dict[str, Any] | None = queries.intake.charge(conn, charge_id=charge_id)
+def same_moment(charge_id: str) -> dict[str, ReportedBefore]:
+    """The database's own guard against two open reports on a charge, in words."""
+    words = f"Charge {charge_id} was reported a moment ago. Reload the page and open that report."
+    return {"one_open_report_a_charge": ReportedBefore(words, "")}
+
+
+def look_ahead(conn: Connection, desk: Desk, draft: Draft) -> Prospect:
+    """The prospect of a draft, in the caller's transaction. Raises NotFound, BadFigure."""
+    _check_words(draft)
+    now = desk.clock()
+    charge: Row | None = queries.intake.charge(conn, charge_id=draft.charge_id, now=now)
     if charge is None:
-        raise NotFound(f"There is no charge {charge_id!r}. Check the id on the lead's page.")
-    if open_report := queries.intake.open_report(conn, charge_id=charge_id):
-        raise WrongState(
-            f"Charge {charge_id} has a report already: {open_report} is still to be decided. Open it."
+        raise NotFound(
+            f"There is no charge {draft.charge_id!r} here, or not all of its lead, pro and customer. "
+            "Check the id on the lead's page."
         )
-    return charge
+    facts = draft_facts(conn, charge, _said(draft, now))
+    bundle = parse(canonical(facts))
+    versions = policies(conn)
+    policy = in_force(versions, charge["charged_at"])
+    return Prospect(
+        facts=facts,
+        assessment=assess(desk, bundle, policy),
+        policy=policy,
+        now=now,
+        report_until=charge["charged_at"] + timedelta(days=policy.window_days),
+        decide_by=now + timedelta(hours=in_force(versions, now).sla_hours),
+        obstacle=_obstacle(charge),
+    )
+
+
+def write(
+    conn: Connection,
+    desk: Desk,
+    actor: Person,
+    ahead: Prospect,
+    channel: str,
+    files: Sequence[File] = (),
+) -> str:
+    """Writes the report of a prospect, with its files; its id. Raises ReportedBefore, BadFile."""
+    if ahead.obstacle is not None:
+        raise ahead.obstacle
+    facts, report_id = ahead.facts, _new_id(conn)
+    said = facts["report"] | {"report_id": report_id}
+    charge, lead = facts["charge"], facts["lead"]
+    queries.intake.write_report(
+        conn,
+        report_id=report_id,
+        charge_id=charge["charge_id"],
+        pro_id=facts["pro"]["pro_id"],
+        lead_id=lead["lead_id"],
+        customer_id=facts["customer"]["customer_id"],
+        kind=lead["kind"],
+        category=lead["category"],
+        amount=charge["amount"],
+        currency=charge["currency"],
+        charged_at=charge["charged_at"],
+        reason=said["reason"],
+        details=said["details"],
+        changed_zip=said["changed_zip"],
+        changed_category=said["changed_category"],
+        number_tried=said.get("number_tried"),
+        channel=channel,
+        reported_at=ahead.now,
+        filed_by=actor.person_id,
+        deadline_at=ahead.decide_by,
+        facts=canonical(facts | {"report": said}),
+        **summary(ahead.assessment),
+    )
+    attach(conn, actor, report_id, files, ahead.now)
+    new = {"state": "open", "charge_id": charge["charge_id"], "reason": said["reason"], "channel": channel}
+    audit.record(conn, actor, "filed", ahead.now, subject=report_id, report_id=report_id, new=new)
+    return report_id
+
+
+def _said(draft: Draft, now: datetime) -> Row:
+    """The report's own columns, as the facts read them."""
+    return {
+        "report_id": "",
+        "reason": draft.reason,
+        "details": draft.details.strip(),
+        "reported_at": now,
+        "changed_zip": (draft.changed_zip or "").strip() or None,
+        "changed_category": (draft.changed_category or "").strip() or None,
+        "number_tried": (draft.number_tried or "").strip() or None,
+    }
+
+
+def _check_words(draft: Draft) -> None:
+    if draft.reason not in REASONS:
+        raise BadFigure(f"There is no reason {draft.reason!r}; the reasons are {', '.join(REASONS)}.")
+    if draft.channel not in CHANNELS:
+        raise BadFigure(f"There is no channel {draft.channel!r}; the channels are {', '.join(CHANNELS)}.")
+    lengths = {
+        "The details": (draft.details, DETAILS_CHARACTERS_MAX),
+        "The charge's id": (draft.charge_id, SHORT_CHARACTERS_MAX),
+        "The new zip": (draft.changed_zip, SHORT_CHARACTERS_MAX),
+        "The new category": (draft.changed_category, SHORT_CHARACTERS_MAX),
+        "The number tried": (draft.number_tried, SHORT_CHARACTERS_MAX),
+    }
+    for what, (text, most) in lengths.items():
+        demand_text(what, text or "", most)
+
+
+def demand_text(what: str, text: str, most: int) -> None:
+    """Raises BadFigure for a text that is longer than `most` characters, or that no database keeps."""
+    if len(text) > most:
+        raise BadFigure(f"{what} can have {most} characters, not {len(text)}. Shorten the text.")
+    if "\x00" in text or any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise BadFigure(f"{what} can only have signs that can be read. Write it again.")
+
+
+def _obstacle(charge: Row) -> ReportedBefore | None:
+    """What stands in the way of a report on a charge: one that is to be decided, or a refund."""
+    if first := charge["open_report"]:
+        return ReportedBefore(
+            f"Charge {charge['charge_id']} has a report already: {first} is still to be decided. Open it.",
+            first,
+        )
+    if first := charge["refunded_report"]:
+        money = format_money(charge["refunded_before"], charge["currency"])
+        return RefundedBefore(
+            f"Charge {charge['charge_id']} was refunded before: {money} on report {first}. Open it.", first
+        )
+    return None
 
 
 def _new_id(conn: Connection) -> str:
@@ -88,17 +232,7 @@ def _new_id(conn: Connection) -> str:
     return str(report_id)
 
 
-def freeze_and_assess(conn: Connection, desk: Desk, report_id: str, now: datetime) -> Assessment:
-    """Freezes a new report's facts and keeps what the checks say of them on its row."""
-    facts = live_facts(conn, [report_id])[report_id]
-    freeze(conn, report_id, 1, facts, now)
-    bundle = parse(canonical(facts))
-    assessment = assess(desk, bundle, in_force(policies(conn), bundle.charge.charged_at))
-    queries.intake.set_assessment(conn, report_id=report_id, **summary(assessment))
-    return assessment
-
-
-def summary(assessment: Assessment) -> dict[str, Any]:
+def summary(assessment: Assessment) -> Row:
     """What the queue shows of an assessment: recommendation, passes, unsures, fails."""
     statuses = Counter(check.status for check in assessment.checks)
     return {
@@ -107,17 +241,3 @@ def summary(assessment: Assessment) -> dict[str, Any]:
         "unsures": statuses["unsure"],
         "fails": statuses["fail"],
     }
-
-
-def _audit(
-    conn: Connection, actor: Person, report_id: str, charge: dict[str, Any], reason: str, now: datetime
-) -> None:
-    audit.record(
-        conn,
-        actor,
-        "filed",
-        now,
-        subject=report_id,
-        report_id=report_id,
-        new={"state": "open", "charge_id": charge["charge_id"], "reason": reason},
-    )

@@ -46,11 +46,12 @@ def live_facts(conn: Connection, report_ids: Sequence[str]) -> dict[str, Row]:
     return {row["report_id"]: _facts(row, conversations[row["report_id"]]) for row in rows}
 
 
-def freeze(conn: Connection, report_id: str, round_number: int, facts: Row, taken_at: datetime) -> None:
-    """Keeps the facts of a report's round."""
-    queries.snapshots.freeze(
-        conn, report_id=report_id, round=round_number, facts=canonical(facts), taken_at=taken_at
+def draft_facts(conn: Connection, charge: Row, said: Row) -> Row:
+    """The facts a report would have. charge: a row of intake.charge; said: the report's columns."""
+    messages = queries.snapshots.conversation_until(
+        conn, lead_id=charge["lead_id"], pro_id=charge["pro_id"], until=said["reported_at"]
     )
+    return _facts({**charge, **said}, [_message(message) for message in messages])
 
 
 def differences(frozen: Row, live: Row) -> list[tuple[str, Any, Any]]:
@@ -81,15 +82,18 @@ def _message(row: Row) -> Row:
 
 
 def _facts(row: Row, messages: list[Row]) -> Row:
+    report = {
+        "report_id": row["report_id"],
+        "reason": row["reason"],
+        "details": row["details"],
+        "reported_at": _time(row["reported_at"]),
+        "changed_zip": row["changed_zip"],
+        "changed_category": row["changed_category"],
+    }
+    if row["number_tried"] is not None:
+        report["number_tried"] = row["number_tried"]
     return {
-        "report": {
-            "report_id": row["report_id"],
-            "reason": row["reason"],
-            "details": row["details"],
-            "reported_at": _time(row["reported_at"]),
-            "changed_zip": row["changed_zip"],
-            "changed_category": row["changed_category"],
-        },
+        "report": report,
         "charge": {
             "charge_id": row["charge_id"],
             "amount": row["amount"],

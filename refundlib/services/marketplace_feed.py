@@ -19,7 +19,7 @@ from refundlib.domain.people import WORKER, Person, authorize
 from refundlib.services import audit, posting
 from refundlib.services.desk import Desk, command
 from refundlib.services.policies import in_force, policies
-from refundlib.services.triage import lock_report, stop_pause
+from refundlib.services.triage import lock_report, resume
 from refundlib.services.work import Work
 
 OVERLAP_MINUTES: Final = 10
@@ -266,23 +266,8 @@ def resume_claim(desk: Desk, actor: Person, report_id: str, *, message_id: str, 
         report = lock_report(conn, report_id)
         if report["paused_at"] is None or report["paused_at"] >= sent_at:
             return False
-        until = min(sent_at, now)
-        stop_pause(conn, report, until)
-        audit.record(
-            conn,
-            actor,
-            "resumed",
-            now,
-            subject=report_id,
-            report_id=report_id,
-            reason="The pro wrote in the conversation.",
-            old={"state": report["state"], "deadline_at": report["deadline_at"]},
-            new={
-                "state": "open",
-                "deadline_at": report["deadline_at"] + max(until - report["paused_at"], timedelta(0)),
-                "message_id": message_id,
-            },
-        )
+        why = "The pro wrote in the conversation."
+        resume(conn, actor, report, min(sent_at, now), now, why, {"message_id": message_id})
     return True
 
 

@@ -6,11 +6,13 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
+from refundlib.db.constraints import refusing
 from refundlib.db.queries import queries
-from refundlib.domain.errors import BadFigure, NotFound, ReasonMissing, TakenByOther, WrongState
+from refundlib.domain.errors import BadFigure, NotFound, ReasonMissing, Refusal, TakenByOther, WrongState
 from refundlib.domain.people import Person, may
 from refundlib.services import audit
 from refundlib.services.desk import Desk, command
+from refundlib.services.files import File, attach
 from refundlib.services.mailing import enqueue_for_report
 from refundlib.services.people import person
 from refundlib.services.policies import in_force, policies
@@ -214,19 +216,41 @@ def withdraw(desk: Desk, actor: Person, report_id: str, reason: str) -> None:
 
 
 @command("reopen")
-def reopen(desk: Desk, actor: Person, report_id: str, reason: str) -> None:
-    """Opens a denied report again: a new round with its own deadline, for another person to decide.
+def reopen(desk: Desk, actor: Person, report_id: str, reason: str, files: Sequence[File] = ()) -> None:
+    """Opens a denied report again, once: a new round with its own deadline, for another person to decide.
 
-    Raises NotFound, WrongState, ReasonMissing.
+    reason, files: the new evidence. Raises NotFound, WrongState (reopened before, or another report on the
+    charge is open or approved), ReasonMissing, BadFile.
     """
     now = desk.clock()
     text = demand_reason(reason, "Reopening a denied report")
-    with desk.transaction() as conn:
+    with refusing(_reported_again(report_id)), desk.transaction() as conn:
         report = lock_report(conn, report_id)
         demand_state(report, "reopened", "denied")
+        _demand_first_appeal(conn, report)
+        attach(conn, actor, report_id, files, now)
         open_again(conn, report, now)
         _audit_state(conn, actor, "reopened", now, report, "open", text)
         enqueue_for_report(conn, desk, "reopened", report_id, created_at=now, facts={"reason": text})
+
+
+def _demand_first_appeal(conn: Connection, report: Row) -> None:
+    if queries.triage.denials(conn, report_id=report["report_id"]) > 1:
+        raise WrongState(
+            f"Report {report['report_id']} was reopened before and denied again; an appeal is judged once. "
+            "A new fact belongs into a new report."
+        )
+    if other := queries.triage.other_report(conn, **{k: report[k] for k in ("report_id", "charge_id")}):
+        raise WrongState(
+            f"Charge {report['charge_id']} has another report, {other['report_id']}, which is "
+            f"{STATE_WORDS[other['state']]}. Go on with that one."
+        )
+
+
+def _reported_again(report_id: str) -> dict[str, Refusal]:
+    """The database's own guard against two open reports on a charge, in words."""
+    words = f"The charge of {report_id} was reported again; go on with that report."
+    return {"one_open_report_a_charge": WrongState(words)}
 
 
 def open_again(conn: Connection, report: Row, now: datetime) -> None:
@@ -248,6 +272,28 @@ def stop_pause(conn: Connection, report: Row, until: datetime) -> None:
         deadline_at=report["deadline_at"] + pause,
         paused_seconds=report["paused_seconds"] + int(pause.total_seconds()),
     )
+
+
+def resume(
+    conn: Connection, actor: Person, report: Row, until: datetime, now: datetime, why: str, by: Row
+) -> bool:
+    """Ends a locked report's pause and writes the audit row; by: what ended it. False when there was none."""
+    if report["paused_at"] is None:
+        return False
+    stop_pause(conn, report, until)
+    pause = max(until - report["paused_at"], timedelta(0))
+    audit.record(
+        conn,
+        actor,
+        "resumed",
+        now,
+        subject=report["report_id"],
+        report_id=report["report_id"],
+        reason=why,
+        old={"state": report["state"], "deadline_at": report["deadline_at"]},
+        new={"state": "open", "deadline_at": report["deadline_at"] + pause, **by},
+    )
+    return True
 
 
 def _audit_state(

@@ -1,27 +1,47 @@
--- name: charge(charge_id)^
--- A charge with what a report copies of it.
+-- name: lock_charge(charge_id)^
+-- Holds up any other report on the charge until the transaction ends.
+SELECT pg_advisory_xact_lock(hashtextextended('report on ' || CAST(:charge_id AS text), 0)) IS NULL AS held;
+
+-- name: charge(charge_id, now)^
+-- A charge with its lead, pro and customer as they are now, and the reports that stand in the way of another one.
 SELECT
     c.charge_id,
-    c.pro_id,
-    c.lead_id,
     c.amount,
     c.currency,
     c.charged_at,
-    l.customer_id,
+    l.lead_id,
     l.kind,
-    l.category
+    l.category,
+    l.zip AS lead_zip,
+    l.description,
+    l.created_at,
+    p.pro_id,
+    p.name AS pro_name,
+    p.email AS pro_email,
+    p.phone AS pro_phone,
+    p.categories,
+    p.zip AS pro_zip,
+    u.customer_id,
+    u.name AS customer_name,
+    u.email AS customer_email,
+    u.phone AS customer_phone,
+    coalesce(s.refunded_before, 0)::bigint AS refunded_before,
+    s.open_report,
+    s.refunded_report
 FROM marketplace.charges c
 JOIN marketplace.leads l USING (lead_id)
+JOIN marketplace.pros p ON p.pro_id = c.pro_id
+JOIN marketplace.customers u ON u.customer_id = l.customer_id
+CROSS JOIN LATERAL (
+    SELECT
+        sum(r.refunded_amount) FILTER (WHERE r.state = 'approved' AND r.decided_at <= :now) AS refunded_before,
+        min(r.report_id) FILTER (WHERE r.state IN ('open', 'waiting_on_pro', 'awaiting_second_approval'))
+            AS open_report,
+        min(r.report_id) FILTER (WHERE r.state = 'approved') AS refunded_report
+    FROM refunds.reports r
+    WHERE r.charge_id = c.charge_id
+) AS s
 WHERE c.charge_id = :charge_id;
-
--- name: open_report(charge_id)$
--- The report on a charge that is still to be decided, if any.
-SELECT r.report_id
-FROM refunds.reports r
-WHERE
-    r.charge_id = :charge_id
-    AND r.state IN ('open', 'waiting_on_pro', 'awaiting_second_approval')
-LIMIT 1;
 
 -- name: next_number()$
 -- A report id that nobody has.
@@ -31,19 +51,26 @@ SELECT n.report_id
 FROM number n
 WHERE NOT EXISTS (SELECT FROM refunds.reports r WHERE r.report_id = n.report_id);
 
--- name: write_report(report_id, charge_id, pro_id, lead_id, customer_id, kind, category, amount, currency, charged_at, reason, details, changed_zip, changed_category, channel, reported_at, filed_by, deadline_at)!
--- A report arrives; what the checks say of it follows in the same transaction.
-INSERT INTO refunds.reports (
-    report_id, charge_id, pro_id, lead_id, customer_id, kind, category, amount, currency, charged_at,
-    reason, details, changed_zip, changed_category, channel, reported_at, filed_by,
-    deadline_at, opened_at, recommendation, passes, unsures, fails)
-VALUES (
-    :report_id, :charge_id, :pro_id, :lead_id, :customer_id, :kind, :category, :amount, :currency, :charged_at,
-    :reason, :details, :changed_zip, :changed_category, :channel, :reported_at, :filed_by,
-    :deadline_at, :reported_at, 'review', 0, 0, 0);
+-- name: write_report(report_id, charge_id, pro_id, lead_id, customer_id, kind, category, amount, currency, charged_at, reason, details, changed_zip, changed_category, number_tried, channel, reported_at, filed_by, deadline_at, recommendation, passes, unsures, fails, facts)!
+-- A report arrives, with the facts frozen for it, in one statement.
+WITH report AS (
+    INSERT INTO refunds.reports (
+        report_id, charge_id, pro_id, lead_id, customer_id, kind, category, amount, currency, charged_at,
+        reason, details, changed_zip, changed_category, number_tried, channel, reported_at, filed_by,
+        deadline_at, opened_at, recommendation, passes, unsures, fails)
+    VALUES (
+        :report_id, :charge_id, :pro_id, :lead_id, :customer_id, :kind, :category, :amount, :currency,
+        CAST(:charged_at AS timestamptz), :reason, :details, :changed_zip, :changed_category, :number_tried,
+        :channel, :reported_at, :filed_by,
+        :deadline_at, :reported_at, :recommendation, :passes, :unsures, :fails)
+    RETURNING report_id, reported_at
+)
 
--- name: set_assessment(report_id, recommendation, passes, unsures, fails)!
--- What the checks say of a report: the queue's summary.
-UPDATE refunds.reports
-SET recommendation = :recommendation, passes = :passes, unsures = :unsures, fails = :fails
-WHERE report_id = :report_id;
+INSERT INTO refunds.snapshots (report_id, round, facts, sha256, taken_at)
+SELECT
+    r.report_id,
+    1,
+    CAST(:facts AS text),
+    encode(sha256(convert_to(CAST(:facts AS text), 'UTF8')), 'hex'),
+    r.reported_at
+FROM report r;

@@ -8,6 +8,7 @@ SELECT
     r.reported_at,
     r.changed_zip,
     r.changed_category,
+    r.number_tried,
     r.charge_id,
     r.amount,
     r.currency,
@@ -56,21 +57,13 @@ JOIN marketplace.messages m ON m.lead_id = r.lead_id AND m.pro_id = r.pro_id
 WHERE r.report_id = ANY(CAST(:report_ids AS text [])) AND m.sent_at <= r.reported_at
 ORDER BY r.report_id, m.sent_at, m.position;
 
--- name: freeze(report_id, round, facts, taken_at)!
--- The facts of a report, frozen with their hash.
-INSERT INTO refunds.snapshots (report_id, round, facts, sha256, taken_at)
-VALUES (
-    :report_id, :round, :facts, encode(sha256(convert_to(CAST(:facts AS text), 'UTF8')), 'hex'), :taken_at
-);
-
--- name: latest(report_id)^
--- The facts frozen last for a report.
+-- name: conversation_until(lead_id, pro_id, until)
+-- A conversation up to a moment, in order.
 SELECT
-    s.round,
-    s.facts,
-    s.sha256,
-    s.taken_at
-FROM refunds.snapshots s
-WHERE s.report_id = :report_id
-ORDER BY s.round DESC
-LIMIT 1;
+    m.message_id,
+    m.sender,
+    m.body,
+    m.sent_at
+FROM marketplace.messages m
+WHERE m.lead_id = :lead_id AND m.pro_id = :pro_id AND m.sent_at <= :until
+ORDER BY m.sent_at, m.position;

@@ -1,11 +1,21 @@
 -- name: take_next(actor, now, lease_until)^
 -- The most urgent free claim goes to exactly one person: locked rows are skipped, a lease that ran out counts as free.
+-- An appeal is not for the person who denied it.
 WITH urgent AS (
     SELECT
         r.report_id,
         r.holder
     FROM refunds.reports r
-    WHERE r.state = 'open' AND (r.holder IS NULL OR r.lease_until <= :now)
+    WHERE
+        r.state = 'open'
+        AND (r.holder IS NULL OR r.lease_until <= :now)
+        AND (
+            r.round = 1
+            OR NOT EXISTS (
+                SELECT FROM refunds.decisions d
+                WHERE d.report_id = r.report_id AND d.decision = 'deny' AND d.decided_by = :actor
+            )
+        )
     ORDER BY r.deadline_at, r.report_id
     LIMIT 1
     FOR UPDATE SKIP LOCKED
@@ -100,3 +110,21 @@ SET
     holder = NULL,
     lease_until = NULL
 WHERE report_id = :report_id;
+
+-- name: denials(report_id)$
+-- How often a report was denied.
+SELECT count(*)
+FROM refunds.decisions d
+WHERE d.report_id = :report_id AND d.decision = 'deny';
+
+-- name: other_report(report_id, charge_id)^
+-- Another report on the same charge that is open or approved, if any.
+SELECT
+    r.report_id,
+    r.state
+FROM refunds.reports r
+WHERE
+    r.charge_id = :charge_id
+    AND r.report_id <> :report_id
+    AND r.state IN ('open', 'waiting_on_pro', 'awaiting_second_approval', 'approved')
+LIMIT 1;

@@ -180,9 +180,9 @@ def test_no_header_can_be_added(market: Market, desk: Desk, sender: Desk, server
     lead = market.lead("lead-a")
     market.pay("pay-a", "pro-a", 2500)
     market.charge("charge-a", lead, "pro-a", 2500)
-    from refundlib.services.intake import file_report
+    from refundlib.services.intake import Draft, file_report
 
-    report = file_report(desk, PEOPLE["dana"], charge_id="charge-a", reason="invalid_phone")
+    report = file_report(desk, PEOPLE["dana"], Draft(charge_id="charge-a", reason="invalid_phone"))
     decide(desk, PEOPLE["dana"], report, "approve", idempotency_key="k", reason="Tried it.")
     assert send_due(sender)["sent"] == 1
     (mail,) = server.rules.mails

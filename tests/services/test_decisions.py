@@ -26,7 +26,7 @@ from refundlib.services.card_refunds import record_outcome, request
 from refundlib.services.checking import check
 from refundlib.services.decisions import decide, preview, second_approval, send_back, undo
 from refundlib.services.desk import Desk
-from refundlib.services.intake import file_report
+from refundlib.services.intake import Draft, file_report
 from tests.conftest import Clock
 from tests.market import Market
 
@@ -207,7 +207,9 @@ def test_storm_of_decisions(market: Market, desk: Desk, people: People) -> None:
     for number in range(60):
         lead = market.lead(f"busy-{number}")
         market.charge(f"busy-{number}", lead, pro, 1000)
-        reports.append(file_report(desk, people["dana"], charge_id=f"busy-{number}", reason="invalid_phone"))
+        reports.append(
+            file_report(desk, people["dana"], Draft(charge_id=f"busy-{number}", reason="invalid_phone"))
+        )
     chance = random.Random(5)
     orders = [
         (

@@ -24,7 +24,7 @@ from refundlib.services.card_refunds import decline, request
 from refundlib.services.checking import check
 from refundlib.services.decisions import decide, second_approval, undo
 from refundlib.services.desk import Desk
-from refundlib.services.intake import file_report
+from refundlib.services.intake import Draft, file_report
 from refundlib.services.payouts import look_after, send_released
 from tests.conftest import PEOPLE, Clock, opened_desk, save_people
 from tests.market import Market
@@ -195,7 +195,7 @@ def charge(hand: Hand) -> None:
 
 def file(hand: Hand) -> None:
     charge_id = hand.one("SELECT source_id FROM refunds.ledger_transactions WHERE kind = 'charge'")
-    file_report(hand.desk, hand.who("dana", "eli"), charge_id=charge_id, reason="other")
+    file_report(hand.desk, hand.who("dana", "eli"), Draft(charge_id=charge_id, reason="other"))
 
 
 def judge(hand: Hand) -> None:

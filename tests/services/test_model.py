@@ -36,7 +36,7 @@ from refundlib.services import adjustments, batches, closing, ledger, reconcilia
 from refundlib.services.card_refunds import decline, mark_submitted, record_outcome, request
 from refundlib.services.checking import check
 from refundlib.services.decisions import decide, second_approval, undo
-from refundlib.services.intake import file_report
+from refundlib.services.intake import Draft, file_report
 from tests.conftest import PEOPLE, Clock, cloned, opened_desk, save_people
 from tests.market import Market
 from tests.services.agreeing import TO_BANK, bank_line, fee_of, report
@@ -300,7 +300,7 @@ class DeskAgainstModel(RuleBasedStateMachine):
 
     def approve(self, data: Data) -> None:
         charge = taken(data, self.charges)
-        report = file_report(self.desk, DANA, charge_id=charge, reason="other")
+        report = file_report(self.desk, DANA, Draft(charge_id=charge, reason="other"))
         amount = max(1, self.model.charges[charge] * data.draw(PARTS, "percent") // 100)
         self.next("d")
         for _ in range(2):  # the second press is a retry
@@ -320,7 +320,7 @@ class DeskAgainstModel(RuleBasedStateMachine):
         self.credits.append((report, f"refund:{outcome.decision_id}"))
 
     def deny(self, data: Data) -> None:
-        report = file_report(self.desk, DANA, charge_id=taken(data, self.charges), reason="not_hired")
+        report = file_report(self.desk, DANA, Draft(charge_id=taken(data, self.charges), reason="not_hired"))
         self.next("d")
         decide(self.desk, DANA, report, "deny", idempotency_key=report, reason="Never a reason.")
 

@@ -1,0 +1,124 @@
+-- name: page(state, before, limit)
+-- Mails of pros in one state, the newest first.
+SELECT
+    m.received_id,
+    m.from_name,
+    m.from_address,
+    m.subject,
+    m.sent_at,
+    m.received_at,
+    m.state,
+    m.why,
+    m.pro_id,
+    p.name AS pro_name,
+    m.charge_id,
+    m.reason,
+    m.report_id,
+    m.handled_by,
+    m.handled_at,
+    (
+        SELECT count(*)
+        FROM refunds.received_files f
+        WHERE f.received_id = m.received_id
+    ) AS files
+FROM refunds.received_mails m
+LEFT JOIN marketplace.pros p USING (pro_id)
+WHERE m.state = :state AND m.received_id < :before
+ORDER BY m.received_id DESC
+LIMIT :limit;
+
+-- name: waiting()^
+-- How many mails wait for a person.
+SELECT
+    count(*) FILTER (WHERE m.state = 'proposed') AS proposed,
+    count(*) FILTER (WHERE m.state = 'unplaced') AS unplaced
+FROM refunds.received_mails m
+WHERE m.state IN ('proposed', 'unplaced');
+
+-- name: mail(received_id)^
+-- One mail of a pro with its words.
+SELECT
+    m.received_id,
+    m.mailbox,
+    m.message_id,
+    m.from_name,
+    m.from_address,
+    m.subject,
+    m.body,
+    m.sent_at,
+    m.received_at,
+    m.raw_sha256,
+    m.left_out,
+    m.state,
+    m.why,
+    m.pro_id,
+    p.name AS pro_name,
+    m.charge_id,
+    m.reason,
+    m.report_id,
+    coalesce(w.name, m.handled_by) AS handled_by_name,
+    m.handled_at
+FROM refunds.received_mails m
+LEFT JOIN marketplace.pros p USING (pro_id)
+LEFT JOIN refunds.people w ON w.person_id = m.handled_by
+WHERE m.received_id = :received_id;
+
+-- name: files(received_id)
+-- What a mail carried, with the content; the whole mail as it came is the last.
+SELECT
+    f.name,
+    c.media_type,
+    c.content
+FROM refunds.received_files f
+JOIN refunds.files c USING (sha256)
+WHERE f.received_id = :received_id
+UNION ALL
+SELECT
+    'mail.eml',
+    c.media_type,
+    c.content
+FROM refunds.received_mails m
+JOIN refunds.files c ON c.sha256 = m.raw_sha256
+WHERE m.received_id = :received_id;
+
+-- name: lock(received_id)^
+-- Locks one mail for a change.
+SELECT
+    m.state,
+    m.report_id
+FROM refunds.received_mails m
+WHERE m.received_id = :received_id
+FOR UPDATE;
+
+-- name: set_handled(received_id, state, why, report_id, handled_by, handled_at)!
+-- Somebody filed a mail, or put it aside.
+UPDATE refunds.received_mails
+SET
+    state = :state,
+    why = :why,
+    report_id = :report_id,
+    handled_by = :handled_by,
+    handled_at = :handled_at
+WHERE received_id = :received_id;
+
+-- name: attach_files(received_id, report_id, added_by, added_at)!
+-- What a mail carried, and the mail itself, beside the report it became.
+INSERT INTO refunds.attachments (report_id, sha256, name, added_by, added_at)
+SELECT
+    :report_id,
+    f.sha256,
+    f.name,
+    :added_by,
+    :added_at
+FROM refunds.received_files f
+WHERE f.received_id = :received_id
+UNION ALL
+SELECT
+    :report_id,
+    m.raw_sha256,
+    'mail.eml',
+    :added_by,
+    :added_at
+FROM refunds.received_mails m
+WHERE m.received_id = :received_id AND m.raw_sha256 IS NOT NULL
+ON CONFLICT (report_id, sha256) DO NOTHING;

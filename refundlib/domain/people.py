@@ -57,6 +57,7 @@ RULES: Final[dict[str, frozenset[str]]] = {
     "read_lead": _READ,
     "read_messages": _READ,
     "read_mail": _READ,
+    "mark_read": _WORK,
     "take_next": _WORK,
     "take": _WORK,
     "release": _WORK,

@@ -23,6 +23,7 @@ MESSAGES_MAX: Final = 500
 HISTORY_CHARGES_MAX: Final = 1_000
 OTHERS_MAX: Final = 20
 TIMELINE_MAX: Final = 200
+ANSWERS_MAX: Final = 100
 
 Row = dict[str, Any]
 
@@ -32,7 +33,8 @@ class Claim:
     """A claim. report: the row; facts: the frozen facts; messages: the live conversation.
 
     changes: (path, then, now) where live facts differ from the frozen ones; history: charges, reported and
-    refunded of this pro among the newest; the lists are rows of sql/queries/claims.sql.
+    refunded of this pro among the newest; decisions: of every round, first to last; answers: what the pro
+    answered outside the conversation; the lists are rows of sql/queries.
     """
 
     report: Row
@@ -49,6 +51,9 @@ class Claim:
     timeline: list[Row]
     entries: list[Row]
     card_refunds: list[Row]
+    answers: list[Row]
+    decisions: list[Row]
+    attachments: list[Row]
 
     @property
     def amount_text(self) -> str:
@@ -93,6 +98,9 @@ def _read(conn: Connection, desk: Desk, report: Row) -> Claim:
         timeline=of.timeline(conn, report_id=report_id, limit=TIMELINE_MAX),
         entries=queries.ledger.entries_of(conn, source_ids=source_ids),
         card_refunds=of.card_refunds(conn, report_id=report_id),
+        answers=queries.answers.of_report(conn, report_id=report_id, limit=ANSWERS_MAX),
+        decisions=queries.pro_view.decisions(conn, report_id=report_id),
+        attachments=queries.attachments.of_report(conn, report_id=report_id),
     )
 
 
@@ -117,7 +125,8 @@ def _masked(it: Claim) -> Claim:
         replace(check, why=mask_text(check.why, names[0]), evidence=()) for check in it.assessment.checks
     )
     assessment = replace(it.assessment, checks=checks, headline=mask_text(it.assessment.headline, names[0]))
-    return replace(it, facts=facts, messages=messages, assessment=assessment, changes=[])
+    answers = [{**answer, "body": mask_text(answer["body"], *names)} for answer in it.answers]
+    return replace(it, facts=facts, messages=messages, assessment=assessment, answers=answers, changes=[])
 
 
 def seconds_left(it: Row, now: Any) -> float:

@@ -7,9 +7,9 @@ import streamlit as st
 
 from refundlib.domain.errors import Refusal
 from refundlib.domain.money import decimal_text
-from refundlib.services import card_refunds, decisions, triage
+from refundlib.services import answers, card_refunds, decisions, triage
 from refundlib.services.claims import Claim
-from refundlib.ui import claim_parts, words
+from refundlib.ui import claim_parts, evidence, words
 from refundlib.ui.dialogs import asked, minor_units, posted, stay
 from refundlib.ui.shell import Visit, tell
 
@@ -78,6 +78,26 @@ def ask(visit: Visit, it: Claim) -> None:
         )
 
 
+@st.dialog("The pro answered", width="medium")
+def answered(visit: Visit, it: Claim) -> None:
+    """What the pro said on the phone, or in a mail that came another way; the clock goes on."""
+    how = st.radio(
+        "How?",
+        ("phone", "email"),
+        format_func={"phone": "on the phone", "email": "by mail"}.get,
+        horizontal=True,
+    )
+    files = evidence.uploaded("answer-evidence")
+    text, is_posted = asked("What does the pro say?", "Keep the answer", "The clock goes on from now.")
+    if is_posted:
+        stay(
+            lambda: answers.record_answer(
+                visit.desk, visit.person, it.report["report_id"], text, channel=how, files=files
+            ),
+            "The answer is on the claim; the clock goes on.",
+        )
+
+
 @st.dialog("Withdraw the report", width="medium")
 def withdraw(visit: Visit, it: Claim) -> None:
     """The pro takes the report back."""
@@ -129,11 +149,13 @@ def undo(visit: Visit, it: Claim) -> None:
 
 @st.dialog("Reopen (appeal)", width="medium")
 def reopen(visit: Visit, it: Claim) -> None:
-    """A new round, judged by another person."""
+    """A new round, judged by another person, with what is new."""
+    st.markdown("A denied report is opened again once. Another person judges it, with a deadline of its own.")
+    files = evidence.uploaded("new-evidence")
     reason, is_posted = asked("What is new?", "Reopen")
     if is_posted:
         stay(
-            lambda: triage.reopen(visit.desk, visit.person, it.report["report_id"], reason),
+            lambda: triage.reopen(visit.desk, visit.person, it.report["report_id"], reason, files),
             "Reopened, with a new deadline.",
         )
 

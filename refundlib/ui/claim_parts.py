@@ -9,11 +9,13 @@ from refundlib.domain.money import format_money
 from refundlib.services import card_refunds, decisions, reconciliation
 from refundlib.services.claims import Claim
 from refundlib.services.mailing import mails
-from refundlib.ui import words
+from refundlib.ui import evidence, words
 from refundlib.ui.shell import Visit
 from refundlib.ui.text import quiet
 
-_PARTS: Final = ("Pro’s history", "Same lead and customer", "Timeline", "Money", "Mail", "Facts on file")
+_PARTS: Final = (
+    "Pro’s history", "Same lead and customer", "Evidence", "Timeline", "Money", "Mail", "Facts on file",
+)  # fmt: skip
 _ACTIONS: Final = {
     "filed": "filed the report",
     "approved": "approved",
@@ -24,6 +26,10 @@ _ACTIONS: Final = {
     "asked_pro": "asked the pro",
     "withdrawn": "withdrew it",
     "reopened": "reopened it",
+    "answered": "noted an answer",
+    "resumed": "started the clock again",
+    "mail_filed": "filed a mail of the pro",
+    "mail_answer": "brought a mail of the pro",
 }
 
 
@@ -74,10 +80,11 @@ def show(visit: Visit, it: Claim) -> None:
     {
         _PARTS[0]: _history,
         _PARTS[1]: _others,
-        _PARTS[2]: _timeline,
-        _PARTS[3]: _money,
-        _PARTS[4]: _mail,
-        _PARTS[5]: _file,
+        _PARTS[2]: evidence.show,
+        _PARTS[3]: _timeline,
+        _PARTS[4]: _money,
+        _PARTS[5]: _mail,
+        _PARTS[6]: _file,
     }[chosen or _PARTS[0]](visit, it)
 
 

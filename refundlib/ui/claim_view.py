@@ -6,25 +6,19 @@ from uuid import uuid4
 
 import streamlit as st
 
-from refundlib.domain.eligibility import CHECK_OF_REASON, Check
 from refundlib.domain.errors import NotFound
 from refundlib.domain.money import format_money
 from refundlib.domain.statistics import wilson
 from refundlib.services import claims, queue, triage
 from refundlib.services.claims import Claim
-from refundlib.ui import claim_dialogs, claim_parts, conversation, words
+from refundlib.ui import checklist, claim_dialogs, claim_parts, conversation, words
 from refundlib.ui.shell import Visit, refusals, show_told, tell
 from refundlib.ui.text import quiet
 
 PANEL_PIXELS: Final = 470
 PRESENCE_SECONDS: Final = 20
 _OPEN: Final = ("open", "waiting_on_pro")
-_OWN: Final = frozenset(CHECK_OF_REASON.values())
-_STATUS_COLOURS: Final[dict[str, Any]] = {
-    "pass": "green",
-    "fail": "red",
-    "unsure": "orange",
-}
+_CHANNELS: Final = {"chat": "chat", "email": "mail", "phone": "phone"}
 
 
 def show(visit: Visit) -> None:
@@ -45,6 +39,7 @@ def show(visit: Visit) -> None:
             st.page_link("pages/queue.py", label="Open the queue", icon=":material/arrow_back:")
             return
         _head(visit, it)
+        _earlier_rounds(visit, it)
         _side_by_side(visit, it)
         _actions(visit, it)
         claim_parts.show(visit, it)
@@ -79,6 +74,36 @@ def _head(visit: Visit, it: Claim) -> None:
             st.markdown(f"· with {'you' if mine else words.plain(report['holder_name'])}", width="content")
         _lookers(visit, report["report_id"])
         st.page_link("pages/queue.py", label="Queue", icon=":material/arrow_back:")
+        st.page_link(
+            "pages/pro_view.py",
+            label="As the pro sees it",
+            icon=":material/visibility:",
+            query_params={"claim": report["report_id"]},
+        )
+
+
+def _earlier_rounds(visit: Visit, it: Claim) -> None:
+    """What was decided before this round, by whom and why, and what was new."""
+    earlier = [row for row in it.decisions if row["round"] < it.report["round"]]
+    if not earlier:
+        return
+    lines = [_round_in_words(visit, row) for row in earlier]
+    lines += [
+        f"Reopened by {words.plain(row['actor_name'])}, {words.moment(row['at'], visit.person)}: "
+        f"“{words.plain(row['reason'])}”"
+        for row in it.timeline
+        if row["action"] == "reopened"
+    ]
+    st.info("  \n".join(lines), icon=":material/replay:")
+
+
+def _round_in_words(visit: Visit, row: dict[str, Any]) -> str:
+    done = {"approve": "approved", "deny": "denied"}[row["decision"]]
+    note = f" “{words.plain(row['note'])}”" if row["note"] else ""
+    return (
+        f"Round {row['round']}: {done} by {words.plain(row['decided_by_name'])}, "
+        f"{words.moment(row['decided_at'], visit.person)}.{note}"
+    )
 
 
 @st.fragment(run_every=PRESENCE_SECONDS)
@@ -130,23 +155,42 @@ def _side_by_side(visit: Visit, it: Claim) -> None:
             empty="No message was exchanged before the report.",
         )
     with right, st.container(border=True, height=PANEL_PIXELS):
-        _checklist(it)
+        checklist.show(it.assessment, it.policy, _focus)
         _facts(visit, it)
 
 
 def _items(visit: Visit, it: Claim) -> list[conversation.Item]:
-    """Messages, with the moments of charge and report between them."""
-    moments = [
-        (it.report["charged_at"], f"charged {words.moment(it.report['charged_at'], visit.person)}"),
-        (it.report["reported_at"], f"reported {words.moment(it.report['reported_at'], visit.person)}"),
+    """Messages, our questions, answers that came another way, and the moments between, in their order."""
+    of_it = [(each["sent_at"], _bubble(visit, it, each)) for each in it.messages]
+    of_it += [(each["at"], _question(visit, each)) for each in _questions(it)]
+    of_it += [(each["answered_at"], _answer(visit, each)) for each in it.answers]
+    if not of_it:
+        return []
+    of_it += [
+        (at, conversation.line(f"{what} {words.moment(at, visit.person)}")) for what, at in _moments(it)
     ]
-    items: list[conversation.Item] = []
-    for message in it.messages:
-        # What was sent at the very moment of the report is still before it, as the checks count.
-        while moments and message["sent_at"] > moments[0][0]:
-            items.append(conversation.line(moments.pop(0)[1]))
-        items.append(_bubble(visit, it, message))
-    return items + [conversation.line(text) for _at, text in moments] if items else []
+    # What was sent at the very moment of the report is still before it, as the checks count: lines come last.
+    return [item for _at, item in sorted(of_it, key=lambda each: each[0])]
+
+
+def _moments(it: Claim) -> list[tuple[str, datetime]]:
+    reopened = [("reopened", row["at"]) for row in it.timeline if row["action"] == "reopened"]
+    return [("charged", it.report["charged_at"]), ("reported", it.report["reported_at"]), *reopened]
+
+
+def _questions(it: Claim) -> list[dict[str, Any]]:
+    return [row for row in it.timeline if row["action"] == "asked_pro"]
+
+
+def _question(visit: Visit, row: dict[str, Any]) -> conversation.Item:
+    head = f"{words.moment(row['at'], visit.person)} · {row['actor_name']} asked, by mail"
+    return conversation.message(head, row["at"].isoformat(), "desk", row["reason"], [])
+
+
+def _answer(visit: Visit, row: dict[str, Any]) -> conversation.Item:
+    how = {"email": "by mail", "phone": "on the phone", "api": "in the product"}[row["channel"]]
+    head = f"{words.moment(row['answered_at'], visit.person)} · pro · answer, {how}"
+    return conversation.message(head, row["answered_at"].isoformat(), "pro later", row["body"], [])
 
 
 def _bubble(visit: Visit, it: Claim, message: dict[str, Any]) -> conversation.Item:
@@ -155,6 +199,8 @@ def _bubble(visit: Visit, it: Claim, message: dict[str, Any]) -> conversation.It
     head = f"{words.moment(message['sent_at'], visit.person)} · {message['sender']}"
     if first:
         head += " · first reply"
+    if message["message_id"] in _answers_in_chat(it):
+        head += " · answer"
     side = message["sender"] + (" first" if first else "") + (" later" if later else "")
     spans = [
         (evidence.start, evidence.end, check.id)
@@ -165,32 +211,16 @@ def _bubble(visit: Visit, it: Claim, message: dict[str, Any]) -> conversation.It
     return conversation.message(head, message["sent_at"].isoformat(), side, message["body"], spans)
 
 
-def _checklist(it: Claim) -> None:
-    advice = words.RECOMMENDS[it.assessment.recommendation]
-    st.markdown(f"**We advise: {advice}.** {words.plain(it.assessment.headline)}")
-    own_first = sorted(it.assessment.checks, key=lambda check: check.id not in _OWN)
-    for check in own_first:
-        if check.status != "not_applicable":
-            _check(it, check)
-
-
-def _check(it: Claim, check: Check) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
-        st.badge(
-            f"{words.MARKS[check.status]} {check.clause}",
-            color=_STATUS_COLOURS[check.status],
-            help=f"{words.CHECKS[check.id]}. {it.policy.clause(check.clause)}",
+def _answers_in_chat(it: Claim) -> set[str]:
+    """The pro's first message after each question: also one that came before the pause ended."""
+    firsts = (
+        next(
+            (m["message_id"] for m in it.messages if m["sender"] == "pro" and m["sent_at"] > asked["at"]),
+            None,
         )
-        st.markdown(words.plain(check.why), width="stretch")
-        if any(evidence.message_id for evidence in check.evidence):
-            st.button(
-                "Show",
-                key=f"jump-{check.id}",
-                type="tertiary",
-                on_click=_focus,
-                args=(check.id,),
-                help="Show the words in the conversation",
-            )
+        for asked in _questions(it)
+    )
+    return {each for each in firsts if each}
 
 
 def _focus(check_id: str) -> None:
@@ -208,15 +238,26 @@ def _facts(visit: Visit, it: Claim) -> None:
         f"“{words.plain(lead['description'])}”",
         f"**Customer** {words.plain(customer['name'])} · {phone}",
         f"**Charged** {words.moment(report['charged_at'], visit.person)} · **reported** "
-        f"{words.moment(report['reported_at'], visit.person)} by {report['channel']}",
+        f"{words.moment(report['reported_at'], visit.person)} by {_CHANNELS[report['channel']]}"
+        f"{_filed_by(it)}",
     ]
     if report["changed_zip"] or report["changed_category"]:
         change = " · ".join(filter(None, [report["changed_zip"], report["changed_category"]]))
         lines.append(f"**Changed to** {words.plain(change)}")
+    if report["number_tried"]:
+        lines.append(f"**Number tried** {words.plain(report['number_tried'])}")
+    if it.attachments:
+        lines.append(f"**Handed in** {_count(len(it.attachments), 'file')}, below under Evidence")
     if report["details"]:
         lines.append(f"**The pro says** {words.plain(report['details'])}")
     st.markdown("  \n".join(lines))
     st.markdown(_history_in_words(it))
+
+
+def _filed_by(it: Claim) -> str:
+    """Who filed it for the pro; nobody for what the marketplace brought."""
+    name = it.report["filed_by_name"]
+    return "" if it.report["filed_by"] in ("import", "marketplace") else f", filed by {words.plain(name)}"
 
 
 def _history_in_words(it: Claim) -> str:
@@ -273,6 +314,8 @@ def _decide_buttons(visit: Visit, it: Claim) -> None:
         "Ask the pro", shortcut="I", disabled=other or it.report["state"] != "open", icon=":material/help:"
     ):
         claim_dialogs.ask(visit, it)
+    if it.report["state"] == "waiting_on_pro" and st.button("The pro answered", icon=":material/call:"):
+        claim_dialogs.answered(visit, it)
     if st.button("Part or goodwill", disabled=other):
         claim_dialogs.part(visit, it, uuid4().hex)
     if st.button("Withdraw", disabled=other, help="The pro takes the report back"):
@@ -315,12 +358,11 @@ def _decided_buttons(visit: Visit, it: Claim) -> None:
         and st.button("Refund to the card", icon=":material/credit_card:")
     ):
         claim_dialogs.card(visit, it.report["report_id"])
-    if (
-        it.report["state"] == "denied"
-        and visit.may("reopen")
-        and st.button("Reopen (appeal)", icon=":material/replay:")
-    ):
-        claim_dialogs.reopen(visit, it)
+    if it.report["state"] == "denied" and visit.may("reopen"):
+        again = sum(row["decision"] == "deny" for row in it.decisions) > 1
+        why = "An appeal is judged once, and it was." if again else None
+        if st.button("Reopen (appeal)", icon=":material/replay:", disabled=again, help=why):
+            claim_dialogs.reopen(visit, it)
 
 
 def _decision_in_words(visit: Visit, it: Claim) -> None:

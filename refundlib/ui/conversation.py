@@ -1,9 +1,13 @@
 """The conversation beside a claim: bubbles with times, evidence marked. Text is set as text, not as HTML."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 import streamlit as st
+
+from refundlib.domain.people import Person
+from refundlib.ui import words
 
 _HTML: Final = """<div class="chat" role="log" aria-label="Conversation" tabindex="0"></div>
 """
@@ -16,6 +20,7 @@ _CSS: Final = """
 .bubble { padding: 8px 12px; border-radius: 10px; border: 1px solid var(--st-border-color);
   background: var(--st-secondary-background-color); white-space: pre-wrap; overflow-wrap: anywhere; }
 .pro .bubble { background: transparent; }
+.desk .bubble { border-style: dashed; background: transparent; }
 .message.first .bubble { border-left: 4px solid var(--st-primary-color); }
 .message.later { opacity: 0.75; }
 .line { display: flex; align-items: center; gap: 8px; margin: 12px 0; font-size: 0.78rem; opacity: 0.9; }
@@ -59,6 +64,7 @@ export default function ({ data, parentElement }) {
 _view = st.components.v2.component("conversation", html=_HTML, css=_CSS, js=_JS)
 
 Item = dict[str, Any]
+Spans = Mapping[str, Iterable[tuple[int, int, str]]]
 
 
 def show(items: list[Item], *, focus: str | None, height: int, key: str, empty: str) -> None:
@@ -72,8 +78,28 @@ def line(text: str) -> Item:
 
 
 def message(head: str, exact: str, side: str, body: str, spans: Iterable[tuple[int, int, str]]) -> Item:
-    """A bubble. side: the sender, with " first" or " later" added; spans: (start, end, mark)."""
+    """A bubble. side: the sender or "desk", with " first" or " later" added; spans: (start, end, mark)."""
     return {"head": head, "exact": exact, "side": side, "parts": list(_parts(body, spans))}
+
+
+def of_row(row: Mapping[str, Any], reader: Person) -> Item:
+    """A bubble of a message of the marketplace, nothing marked in it."""
+    head = f"{words.moment(row['sent_at'], reader)} · {row['sender']}"
+    return message(head, row["sent_at"].isoformat(), row["sender"], row["body"], [])
+
+
+def of_frozen(messages: Iterable[Mapping[str, Any]], spans: Spans, reader: Person) -> list[Item]:
+    """Bubbles of frozen messages, whose times are texts; spans: what is marked, by message id."""
+    return [
+        message(
+            f"{words.moment(datetime.fromisoformat(row['sent_at']), reader)} · {row['sender']}",
+            row["sent_at"],
+            row["sender"],
+            row["body"],
+            spans.get(row["message_id"], ()),
+        )
+        for row in messages
+    ]
 
 
 def _parts(body: str, spans: Iterable[tuple[int, int, str]]) -> Iterable[Mapping[str, str]]:

@@ -74,15 +74,6 @@ def _conversations(visit: Visit, it: Lead) -> None:
         format_func=lambda pro: names[pro],
     )
     messages = it.conversations[chosen or next(iter(names))]
-    items = [
-        conversation.message(
-            f"{words.moment(each['sent_at'], visit.person)} · {each['sender']}",
-            each["sent_at"].isoformat(),
-            each["sender"],
-            each["body"],
-            [],
-        )
-        for each in messages
-    ]
+    items = [conversation.of_row(each, visit.person) for each in messages]
     with st.container(border=True):
         conversation.show(items, focus=None, height=420, key=f"lead-chat-{chosen}", empty="No message.")

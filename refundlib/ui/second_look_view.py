@@ -1,6 +1,5 @@
 """A second, blind look: the claim as it was when it was decided, without who decided it and how."""
 
-from datetime import datetime
 from typing import Any
 
 import streamlit as st
@@ -42,16 +41,7 @@ def _chat(visit: Visit, row: dict[str, Any]) -> None:
             if "message_id" in evidence:
                 mark = (evidence["start"], evidence["end"], check["id"])
                 spans.setdefault(evidence["message_id"], []).append(mark)
-    items = [
-        conversation.message(
-            f"{words.moment(datetime.fromisoformat(each['sent_at']), visit.person)} · {each['sender']}",
-            each["sent_at"],
-            each["sender"],
-            each["body"],
-            spans.get(each["message_id"], []),
-        )
-        for each in row["facts"]["messages"]
-    ]
+    items = conversation.of_frozen(row["facts"]["messages"], spans, visit.person)
     conversation.show(
         items,
         focus=None,

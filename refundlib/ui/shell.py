@@ -25,7 +25,10 @@ from refundlib.ui.text import quiet
 # Name, title, icon and the command a person must be allowed to see the page in the navigation.
 PAGES: Final = (
     ("queue", "Queue", ":material/inbox:", "read_queue"),
+    ("messages", "Messages", ":material/forum:", "read_messages"),
     ("claim", "Claim", ":material/balance:", "read_claim"),
+    ("report", "Report", ":material/flag:", "file_report"),
+    ("pro_view", "As the pro sees it", ":material/visibility:", "see_as_pro"),
     ("lead", "Lead", ":material/person_search:", "read_lead"),
     ("refund_rates", "Refund rates", ":material/monitoring:", "read_shared_metrics"),
     ("sla", "Deadlines", ":material/alarm:", "read_metrics"),
@@ -41,7 +44,7 @@ PAGES: Final = (
     ("mail", "Mail", ":material/mail:", "read_mail"),
 )
 # Reached from another page, never by themselves.
-_INNER: Final = ("claim", "lead", "cases", "second_look", "statement")
+_INNER: Final = ("claim", "report", "pro_view", "lead", "cases", "second_look", "statement")
 _MONEY: Final = ("card_refunds", "ledger", "reconciliation", "daily_close")
 _THROUGH_APP: Final = "through_app"
 _WANTED: Final = "wanted_page"

@@ -15,9 +15,11 @@ SELECT
     r.details,
     r.changed_zip,
     r.changed_category,
+    r.number_tried,
     r.channel,
     r.reported_at,
     r.filed_by,
+    coalesce(i.name, r.filed_by) AS filed_by_name,
     r.state,
     r.round,
     r.version,
@@ -67,6 +69,7 @@ LEFT JOIN LATERAL (
 LEFT JOIN refunds.decisions d ON d.decision_id = r.standing_decision_id
 LEFT JOIN refunds.lots l ON l.lot_id = 'refund:' || r.standing_decision_id
 LEFT JOIN refunds.people h ON h.person_id = r.holder
+LEFT JOIN refunds.people i ON i.person_id = r.filed_by
 LEFT JOIN refunds.people b ON b.person_id = d.decided_by
 LEFT JOIN refunds.people e ON e.person_id = d.second_by
 LEFT JOIN refunds.people g ON g.person_id = q.proposed_by

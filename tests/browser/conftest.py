@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,13 @@ import pytest
 
 from refundlib.config import Settings
 from refundlib.launch import is_healthy
+from refundlib.payments.stripe import StripeProcessor
 from refundlib.services.desk import Desk
 from tests.conftest import Clock, opened_desk
 from tests.mail import server
 from tests.mail.server import MailServer, free_port
 from tests.market import Market
+from tests.stripe_server import KEY, SECRET, StripeServer, stripe_server
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 _BROWSERS = ("chromium", "google-chrome", "google-chrome-stable", "chromium-browser")
@@ -87,3 +89,19 @@ def mailing_desk(
     chosen = settings.model_copy(update={"smtp_url": mail_server.url})
     with opened_desk(database_url, clock, chosen) as desk:
         yield desk
+
+
+@pytest.fixture
+def processor(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Iterator[StripeServer]:
+    """The card processor, on the tests' clock; the app that is served finds its key and address set."""
+    with stripe_server() as state:
+        state.clock = lambda: clock().timestamp()
+        monkeypatch.setenv("REFUNDS_STRIPE_KEY", KEY)
+        monkeypatch.setenv("REFUNDS_STRIPE_URL", state.address)
+        yield state
+
+
+@pytest.fixture
+def worker(processor: StripeServer, mailing_desk: Desk) -> Desk:
+    """What the worker works with: the processor and the mail server."""
+    return replace(mailing_desk, processor=StripeProcessor(KEY, SECRET, processor.address))

@@ -88,6 +88,9 @@ def test_two_people_one_refund(browser: Browser, served: Served, people: dict[st
     [
         "queue",
         "claim?claim={report}",
+        "messages?pro=pro-a&chat=lead-a+pro-a",
+        "report?charge=charge-a",
+        "pro_view?claim={report}",
         "lead?lead=lead-a",
         "refund_rates",
         "sla",

@@ -98,12 +98,20 @@ def _history(visit: Visit, it: Claim) -> None:
 
 
 def _others(visit: Visit, it: Claim) -> None:
-    st.page_link(
-        "pages/lead.py",
-        label="Open the lead",
-        icon=":material/person_search:",
-        query_params={"lead": it.report["lead_id"]},
-    )
+    lead_id, pro_id = it.report["lead_id"], it.report["pro_id"]
+    with st.container(horizontal=True):
+        st.page_link(
+            "pages/lead.py",
+            label="Open the lead",
+            icon=":material/person_search:",
+            query_params={"lead": lead_id},
+        )
+        st.page_link(
+            "pages/messages.py",
+            label="The pro’s messages",
+            icon=":material/forum:",
+            query_params={"pro": pro_id, "chat": f"{lead_id} {pro_id}"},
+        )
     rows = [
         {
             "Pro": row["pro_name"],

@@ -117,7 +117,7 @@ def _clearing(each: Clearing) -> None:
     with left:
         st.markdown(f"**Our account at the processor, {currency}**")
         st.dataframe(
-            pd.DataFrame([{"": name, "Amount": format_money(amount, currency)} for name, amount in rows]),
+            pd.DataFrame([{"What": name, "Amount": format_money(amount, currency)} for name, amount in rows]),
             hide_index=True,
         )
     with right:
@@ -132,7 +132,9 @@ def _clearing(each: Clearing) -> None:
         if odd := each.ours - each.theirs - each.expected - each.broken:
             sides.append(("of it unexplained", odd))
         st.dataframe(
-            pd.DataFrame([{"": name, "Amount": format_money(amount, currency)} for name, amount in sides]),
+            pd.DataFrame(
+                [{"What": name, "Amount": format_money(amount, currency)} for name, amount in sides]
+            ),
             hide_index=True,
         )
 

@@ -90,7 +90,7 @@ def _show_found(found: Found) -> None:
     frame = pd.DataFrame(
         {
             "Who": [row["name"] for row in found.people],
-            "": [row["kind"] for row in found.people],
+            "Kind": [row["kind"] for row in found.people],
             "Mail": [row["email"] for row in found.people],
             "Phone": [row["phone"] for row in found.people],
             "Id": [row["id"] for row in found.people],
@@ -201,7 +201,7 @@ def _list(visit: Visit, scope: Scope, filters: Filters) -> None:
         selection_mode="single-cell",
         key=key,
         column_config={
-            "": st.column_config.TextColumn(width=30),
+            "New": st.column_config.TextColumn(width=45),
             "Last": st.column_config.TextColumn(width=105),
         },
     )
@@ -231,7 +231,7 @@ def _chat_id(row: Row) -> str:
 def _cells(visit: Visit, row: Row, *, with_pro: bool) -> dict[str, str]:
     who = {"Pro": row["pro_name"]} if with_pro else {"Customer": row["customer_name"] or "–"}
     return {
-        "": "●" if row["is_unread"] else "",
+        "New": "●" if row["is_unread"] else "",
         "Last": words.moment(row["last_at"], visit.person),
         **who,
         "Job": row["category"],

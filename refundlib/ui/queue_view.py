@@ -198,7 +198,7 @@ def _table(visit: Visit, found: queue.Page, filters: queue.Filters) -> None:
         key=f"queue-table-{st.session_state.get('table', 0)}",
         column_config={
             "Time left": st.column_config.TextColumn(width=120),
-            "": st.column_config.TextColumn(width=80),
+            "State": st.column_config.TextColumn(width=80),
         },
     )
     quiet("Click a row to open its claim.")
@@ -219,8 +219,8 @@ def _coloured(frame: pd.DataFrame) -> Any:
         _DOTS[state]: f"color: {st.get_option(f'theme.{theme}.{name}TextColor')}"
         for state, name in (("late", "red"), ("soon", "orange"))
     }
-    by_row = frame[""].map(lambda dot: colours.get(dot.removesuffix(" 2nd"), ""))
-    return frame.style.apply(lambda _column: by_row, subset=["Time left", ""])
+    by_row = frame["State"].map(lambda dot: colours.get(dot.removesuffix(" 2nd"), ""))
+    return frame.style.apply(lambda _column: by_row, subset=["Time left", "State"])
 
 
 def _cells(row: dict[str, Any], now: Any, visit: Visit) -> dict[str, str]:
@@ -233,7 +233,7 @@ def _cells(row: dict[str, Any], now: Any, visit: Visit) -> dict[str, str]:
         "Time left": words.time_left(row["state"], left)
         if undecided
         else words.moment(row["decided_at"], visit.person),
-        "": state,
+        "State": state,
         "Report": row["report_id"],
         "Pro": row["pro_name"],
         "Reason": words.REASONS[row["reason"]],

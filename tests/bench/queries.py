@@ -143,7 +143,40 @@ def reads(desk: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
         "cases: newest overruled of one category",
         lambda: cases(desk, MO, "overrule", half, last, Cut(category="roofing"), hits=True),
     )
+    yield from intake_reads(desk, report)
     yield from finance_reads(desk)
+
+
+def intake_reads(desk: Any, report: str) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Every read of the pages of intake; the pro is the one with the most charges of a sample."""
+    from sqlalchemy import text
+
+    from refundlib.services import conversations
+    from refundlib.services.conversations import Filters, Scope
+    from refundlib.services.intake import Draft, prospect
+    from refundlib.services.pro_view import see_as_pro
+
+    with desk.reading() as conn:
+        pro, lead, charge = conn.execute(
+            text(
+                """SELECT c.pro_id, c.lead_id, c.charge_id
+                FROM marketplace.charges c
+                WHERE c.pro_id = (
+                    SELECT n.pro_id FROM (SELECT pro_id FROM marketplace.charges LIMIT 20000) AS n
+                    GROUP BY n.pro_id ORDER BY count(*) DESC LIMIT 1
+                )
+                ORDER BY c.charged_at DESC LIMIT 1"""
+            )
+        ).one()
+    of_pro = Scope(pro_id=pro)
+    yield "messages: people by a common name", lambda: conversations.find(desk, MO, "foster")
+    yield "messages: people by a number", lambda: conversations.find(desk, MO, "(212) 555-0100")
+    yield "messages: a busy pro", lambda: conversations.page(desk, MO, of_pro, Filters())
+    unread = Filters(status="reported", unread=True)
+    yield "messages: a busy pro, filtered", lambda: conversations.page(desk, MO, of_pro, unread)
+    yield "messages: one chat", lambda: conversations.conversation(desk, MO, lead, pro)
+    yield "report: the checklist live", lambda: prospect(desk, MO, Draft(charge, "clear_no"))
+    yield "a report as its pro sees it", lambda: see_as_pro(desk, MO, report)
 
 
 def finance_reads(desk: Any) -> Iterator[tuple[str, Callable[[], Any]]]:

@@ -605,7 +605,7 @@ def test_a_day_that_can_be_closed(usual: Finance) -> None:
     assert f"{day} can be closed" in read(at)
     start, *_, end = (_cents(text) for text in column(at, "Amount"))
     assert (start, end) == (4691, 4691)
-    assert column(at, "", 1)[-1] == "of it breaks, or to be confirmed"
+    assert column(at, "What", 1)[-1] == "of it breaks, or to be confirmed"
     assert f"You sign **{day}**" in read(click(at, "Sign and close"))
 
 

@@ -117,8 +117,11 @@ def bundle_from_json(data: object) -> Bundle:
 class _Fields:
     """One object of the bundle, read field by field; path names it in errors, such as "charge."."""
 
+    __slots__ = ("data", "path")
+
     def __init__(self, data: object, path: str) -> None:
-        if not isinstance(data, Mapping):
+        # What JSON gives is told apart by its type first: a million claims are read so in a backtest.
+        if type(data) is not dict and not isinstance(data, Mapping):
             raise BundleError(f"{path.rstrip('.') or 'the line'} must be an object, not {_kind(data)}")
         self.data: Mapping[str, Any] = data
         self.path = path
@@ -139,6 +142,9 @@ class _Fields:
         return self.get(name, list, "a list")
 
     def text(self, name: str) -> str:
+        value = self.data.get(name)
+        if type(value) is str:
+            return value
         return str(self.get(name, str, "a text"))
 
     def maybe_text(self, name: str) -> str | None:

@@ -165,6 +165,25 @@ def assess(bundle: Bundle, policy: Policy, gazetteer: Gazetteer, phone_book: Pho
     return _assessment(checks)
 
 
+def reassess(first: Assessment, bundle: Bundle, policy: Policy, gazetteer: Gazetteer) -> Assessment:
+    """The assessment by another policy, from the one that is there: new is what a policy's numbers judge."""
+    reason = bundle.report.reason
+    again = {"within_window": _within_window(bundle, policy)}
+    if CHECK_OF_REASON.get(reason) == "job_changed":
+        again["job_changed"] = _job_changed(bundle, bundle.conversation(), policy, gazetteer)
+    checks = tuple(
+        _check(check.id, reason, again[check.id]) if check.id in again else check for check in first.checks
+    )
+    return _assessment(checks)
+
+
+def may_differ(first: Assessment, bundle: Bundle, policy: Policy) -> bool:
+    """Whether another policy can change a status; where it cannot, `reassess` need not be asked."""
+    if CHECK_OF_REASON.get(bundle.report.reason) == "job_changed" and bundle.report.changed_zip:
+        return True
+    return first.checks[0].status != _within_window(bundle, policy).status
+
+
 _NOT_ASKED: Final = _Finding("not_applicable", "The report gives another reason.")
 _CLAUSES: Final[Mapping[str, str]] = {
     "within_window": "W1",

@@ -36,7 +36,7 @@ def golden_cases(policy: Policy, gazetteer: Gazetteer, phone_book: PhoneBook) ->
     """Every case judged by a policy, in the order of the clauses."""
 
     def judged(**changes: Any) -> dict[str, str]:
-        it = assess(_bundle(policy, **changes), policy, gazetteer, phone_book)
+        it = assess(golden_claim(policy, **changes), policy, gazetteer, phone_book)
         return {"recommendation": it.recommendation} | {check.id: check.status for check in it.checks}
 
     cases = [
@@ -162,7 +162,7 @@ def _phone(number: str) -> dict[str, Any]:
     return {"reason": "invalid_phone", "phone": number}
 
 
-def _bundle(
+def golden_claim(
     policy: Policy,
     *,
     reason: str = "clear_no",

@@ -113,9 +113,10 @@ def set_shadow(desk: Desk, actor: Person, draft_id: int, shadow: bool) -> None:
     """Lets a draft judge new reports silently beside the version in force, or no longer."""
     with desk.transaction() as conn:
         old = _lock(conn, draft_id)
-        queries.policies.set_shadow(conn, draft_id=draft_id, shadow=shadow)
-        new = {"shadow": shadow}
-        _audit(conn, desk, actor, draft_id, "policy_shadow", {"shadow": old["shadow"]}, new, "")
+        since = desk.clock() if shadow else None
+        queries.policies.set_shadow(conn, draft_id=draft_id, shadow_since=since)
+        was, new = {"shadow_since": old["shadow_since"]}, {"shadow_since": since}
+        _audit(conn, desk, actor, draft_id, "policy_shadow", was, new, "")
 
 
 @command("read_policy")

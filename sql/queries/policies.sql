@@ -49,7 +49,7 @@ SELECT
     d.clauses,
     d.sources,
     d.note,
-    d.shadow,
+    d.shadow_since,
     d.revision,
     d.written_by,
     d.written_at,
@@ -77,7 +77,7 @@ SELECT
     d.sources,
     d.note,
     d.state,
-    d.shadow,
+    d.shadow_since,
     d.revision,
     d.written_by
 FROM refunds.policy_drafts d
@@ -116,13 +116,13 @@ WHERE draft_id = :draft_id;
 -- name: set_draft_state(draft_id, state)!
 -- A draft was published or dropped.
 UPDATE refunds.policy_drafts
-SET state = :state, shadow = false
+SET state = :state, shadow_since = NULL
 WHERE draft_id = :draft_id;
 
--- name: set_shadow(draft_id, shadow)!
--- A draft judges new reports silently, or no longer.
+-- name: set_shadow(draft_id, shadow_since)!
+-- A draft judges new reports silently from a moment on, or no longer.
 UPDATE refunds.policy_drafts
-SET shadow = :shadow
+SET shadow_since = :shadow_since
 WHERE draft_id = :draft_id;
 
 -- name: latest_effective()^

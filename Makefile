@@ -8,7 +8,7 @@ JOBS ?= 2
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint lock chromium clean
+.PHONY: help run test lint lock chromium dovecot clean
 
 help: ## What can be made here
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -16,7 +16,7 @@ help: ## What can be made here
 run: $(VENV)/.run-ready ## Serve the desk: database, demo data when empty, worker and app
 	@exec $(BIN)/refunds run
 
-test: $(VENV)/.test-ready chromium lint ## The whole suite: ruff, mypy, pytest with the browser
+test: $(VENV)/.test-ready chromium dovecot lint ## The whole suite: ruff, mypy, pytest with the browser
 	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
 
 lint: $(VENV)/.test-ready ## ruff and mypy
@@ -26,6 +26,9 @@ lint: $(VENV)/.test-ready ## ruff and mypy
 
 chromium: ## A Chromium for the browser tests: an installed one, else apt's, else a sentence
 	@sh .ci/chromium
+
+dovecot: ## An IMAP server for the tests of the mailbox: an installed one, else apt's, else a sentence
+	@sh .ci/dovecot
 
 # The locks are made anew from pyproject.toml; nothing else writes them.
 lock: ## requirements*.txt, with hashes, for every platform

@@ -13,7 +13,8 @@ if __name__ == "__main__":  # run so by Streamlit for every visitor, at every cl
 else:  # imported once, as `app:app`, by the server that serves the script above and our routes beside it
     import streamlit as st
 
+    from refundlib.config import settings
     from refundlib.ui.desk import closed_at_the_end, desk
     from refundlib.web.routes import routes
 
-    app = st.App(__file__, routes=routes(desk), lifespan=closed_at_the_end)
+    app = st.App(__file__, routes=routes(desk, settings().api_key), lifespan=closed_at_the_end)

@@ -13,6 +13,7 @@ from refundlib.db.migrate import migrate, require_current
 from refundlib.db.regions import fill_zip_regions
 from refundlib.domain.policy import Policy
 from refundlib.mail.letters import TemplateLetters
+from refundlib.mail.mailboxes import mailbox
 from refundlib.mail.smtp import mailer
 from refundlib.payments.null import NullProcessor
 from refundlib.reference.phones import PhoneNumbers
@@ -46,6 +47,7 @@ def open_desk(
         letters=TemplateLetters(),
         mailer=mailer(chosen.smtp_url, chosen.mail_from),
         processor=_processor(chosen),
+        mailbox=mailbox(chosen.mailbox_url.get_secret_value() if chosen.mailbox_url else None),
     )
 
 

@@ -490,6 +490,35 @@ def worker(once: bool) -> None:
         work(desk, once=once)
 
 
+@main.command()
+@click.argument("source", required=False)
+@_json_option
+def mailbox(source: str | None, as_json: bool) -> None:
+    """Read the mails of pros once; the worker does it by itself.
+
+    SOURCE: a folder of .eml files, or imaps://user:password@host/INBOX; REFUNDS_MAILBOX_URL when not given.
+    """
+    from refundlib.bootstrap import desk_here
+    from refundlib.mail.mailboxes import mailbox as mailbox_of
+    from refundlib.services.mailbox import read_all
+
+    with desk_here() as desk:
+        chosen = mailbox_of(source) if source else desk.mailbox
+        if not chosen.is_set:
+            raise BadFigure(
+                "No mailbox is set. Name one, like `refunds mailbox FOLDER`, or set REFUNDS_MAILBOX_URL."
+            )
+        counts = read_all(desk, chosen)
+    if as_json:
+        _print_json({"mailbox": chosen.name, **counts})
+        return
+    click.echo(
+        f"{sum(counts.values())} mails of {chosen.name}: {counts['proposed']} propose a report, "
+        f"{counts['answer']} answer one, {counts['unplaced']} wait to be placed, "
+        f"{counts['known']} were known."
+    )
+
+
 @main.group()
 def user() -> None:
     """The people who work at the desk."""

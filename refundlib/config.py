@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +17,7 @@ from sqlalchemy.exc import ArgumentError
 from refundlib.domain.errors import BadFigure
 
 LOOPBACK: Final = "127.0.0.1"
+API_KEY_CHARACTERS_MIN: Final = 24
 _POSTGRESQL: Final = {"postgresql", "postgres", "postgresql+psycopg"}
 _DRIVER: Final = "postgresql+psycopg"
 
@@ -46,6 +48,8 @@ class Settings(BaseSettings):
     stripe_key: SecretStr | None = None
     stripe_webhook_secret: SecretStr = SecretStr("")
     stripe_url: str | None = None
+    api_key: SecretStr | None = None
+    mailbox_url: SecretStr | None = None
     mail_from: str = "refunds@refund-desk.example"
     demo: bool | None = None
     demo_charges: int = Field(default=20_000, ge=0, le=10_000_000)
@@ -60,6 +64,24 @@ class Settings(BaseSettings):
     @classmethod
     def _postgresql(cls, url: str | None) -> str | None:
         return None if url is None else normal_database_url(url)
+
+    @field_validator("api_key")
+    @classmethod
+    def _hard_to_guess(cls, key: SecretStr | None) -> SecretStr | None:
+        word = None if key is None else key.get_secret_value()
+        if word is not None and not re.fullmatch(rf"[!-~]{{{API_KEY_CHARACTERS_MIN},}}", word):
+            raise ValueError(
+                f"it must have at least {API_KEY_CHARACTERS_MIN} letters, digits and signs of ASCII, "
+                "and no blanks"
+            )
+        return key
+
+    @field_validator("mailbox_url")
+    @classmethod
+    def _mailbox(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(("imaps://", "imap://", "file:///")):
+            raise ValueError("it must look like imaps://user:password@host/INBOX or file:///path/of/a/folder")
+        return url
 
     @field_validator("smtp_url")
     @classmethod

@@ -1,8 +1,8 @@
 """The desk every use case gets: its database, clock and adapters, joined once by bootstrap."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
@@ -14,6 +14,7 @@ from refundlib.domain.eligibility import Gazetteer, PhoneBook
 from refundlib.domain.letter import Letter as Letter
 from refundlib.domain.payout import PayoutNews, PayoutOrder
 from refundlib.domain.people import RULES, Person, authorize
+from refundlib.domain.received_mail import Fetched, Position
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -54,6 +55,35 @@ class Processor(Protocol):
         """What a webhook says, None when it is of something else. Raises ForgedEvent."""
 
 
+class Mailbox(Protocol):
+    """Where pros write to. It is only read: no mail in it is changed, moved or marked."""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is a mailbox at all."""
+
+    @property
+    def name(self) -> str:
+        """What tells it from other mailboxes; without a password."""
+
+    def mails(self, position: Position, limit: int) -> Generator[Fetched]:
+        """At most `limit` mails after a position, in order. Raises MailboxClosed.
+
+        Whoever asks for the next mail has kept the one before.
+        """
+
+
+class NoMailbox:
+    """No mailbox is set: there is nothing to read."""
+
+    is_set = False
+    name = ""
+
+    def mails(self, position: Position, limit: int) -> Generator[Fetched]:
+        """No mail."""
+        yield from ()
+
+
 @dataclass(frozen=True)
 class Desk:
     """What a use case works with. clock() gives the time now, with an offset (UTC)."""
@@ -65,6 +95,7 @@ class Desk:
     letters: Letters
     mailer: Mailer
     processor: Processor
+    mailbox: Mailbox = field(default_factory=NoMailbox)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

@@ -58,7 +58,7 @@ def dismiss(desk: Desk, actor: Person, received_id: int, reason: str) -> None:
     """Puts a waiting mail aside; it can still be read. Raises NotFound, WrongState, ReasonMissing."""
     text = demand_reason(reason, "Putting a mail aside")
     with desk.transaction() as conn:
-        _demand_waiting(conn, received_id)
+        demand_waiting(conn, received_id)
         _handled(conn, desk, actor, received_id, "dismissed", text)
 
 
@@ -67,14 +67,15 @@ def file_mail(conn: Connection, desk: Desk, actor: Person, received_id: int, rep
 
     Raises NotFound, WrongState.
     """
-    _demand_waiting(conn, received_id)
+    demand_waiting(conn, received_id)
     now = _handled(conn, desk, actor, received_id, "filed", f"Filed as {report_id}.", report_id)
     queries.received.attach_files(
         conn, received_id=received_id, report_id=report_id, added_by=actor.person_id, added_at=now
     )
 
 
-def _demand_waiting(conn: Connection, received_id: int) -> None:
+def demand_waiting(conn: Connection, received_id: int) -> None:
+    """Locks a mail. Raises NotFound, and WrongState unless it waits for a person."""
     row = queries.received.lock(conn, received_id=received_id)
     if row is None:
         raise NotFound(f"There is no mail {received_id} here. Open it from the list of mails.")

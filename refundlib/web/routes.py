@@ -1,24 +1,23 @@
-"""The card processor's webhooks, and whether the desk is well.
+"""The card processor's webhooks, whether the desk is well, and the way to the marketplace's routes.
 
 Streamlit's routes come after these and answer any path and method with the app's page, status 200. So
-an address here answers every method itself, and a wrong one under /webhooks is told that it is wrong.
+an address here answers every method itself, and a wrong one under /webhooks or /api is told that it is wrong.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final
 
 import structlog
+from pydantic import SecretStr
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from refundlib.domain.errors import ForgedEvent, Refusal
-from refundlib.services.desk import Desk
 from refundlib.services.payouts import hear
+from refundlib.web.doors import Door, OpenDesk, TooLarge, body_of, later, no
 
 EVENT_BYTES_MAX: Final = 256 * 1024
 EVENT_SECONDS_MAX: Final = 10.0
@@ -30,29 +29,25 @@ PROBE_THREADS_MAX: Final = 2
 
 log = structlog.get_logger("web")
 
-OpenDesk = Callable[[], Desk]
-Answer = Callable[[Request], Awaitable[Response]]
 
+def routes(desk: OpenDesk, api_key: SecretStr | None = None) -> list[Route]:
+    """The routes beside the app. desk() gives the one desk of this process, or raises a Refusal for now.
 
-class _TooLarge(Exception):  # noqa: N818 - an answer, not a programming error
-    """The body is larger than EVENT_BYTES_MAX."""
-
-
-def routes(desk: OpenDesk) -> list[Route]:
-    """The routes beside the app. desk() gives the one desk of this process, or raises a Refusal for now."""
+    api_key: what the marketplace shows at /api; without it there is nothing at that address.
+    """
     event_threads = asyncio.Semaphore(EVENT_THREADS_MAX)
     probe_threads = asyncio.Semaphore(PROBE_THREADS_MAX)
 
     async def stripe(request: Request) -> Response:
         try:
             async with asyncio.timeout(EVENT_SECONDS_MAX):
-                body = await _body(request)
-        except _TooLarge:
+                body = await body_of(request, EVENT_BYTES_MAX)
+        except TooLarge:
             log.warning("event", outcome="too large")
-            return _no(413, "This message is too large.")
+            return no(413, "This message is too large.")
         except (TimeoutError, ClientDisconnect):
             log.warning("event", outcome="broken off")
-            return _no(408, "The message did not arrive in time.")
+            return no(408, "The message did not arrive in time.")
         signature = request.headers.get("stripe-signature", "")
         async with event_threads:
             return await run_in_threadpool(_heard, desk, body, signature)
@@ -61,42 +56,25 @@ def routes(desk: OpenDesk) -> list[Route]:
         async with probe_threads:
             return await run_in_threadpool(_health, desk)
 
-    async def nowhere(_request: Request) -> Response:
-        return _no(404, "There is nothing at this address.")
-
+    nowhere = Door((), _nothing_here, OPEN_MAX)
     return [
-        Route("/webhooks/stripe", _Door(("POST",), stripe)),
-        Route("/webhooks{rest:path}", _Door((), nowhere)),
-        Route("/healthz", _Door(("GET", "HEAD"), healthz)),
+        Route("/webhooks/stripe", Door(("POST",), stripe, OPEN_MAX)),
+        Route("/webhooks{rest:anything}", nowhere),
+        Route("/healthz", Door(("GET", "HEAD"), healthz, OPEN_MAX)),
+        Route("/api{rest:anything}", nowhere if api_key is None else _marketplace(desk, api_key)),
     ]
 
 
-@dataclass
-class _Door:
-    """One address: the methods it takes (none named: all), OPEN_MAX requests at once. It says JSON only."""
+def _marketplace(desk: OpenDesk, api_key: SecretStr) -> ASGIApp:
+    # Read here: FastAPI takes a fifth of a second, which a desk without a key does not pay at its start.
+    from refundlib.web.api import api
+    from refundlib.web.api_gate import Gate
 
-    methods: tuple[str, ...]
-    answer: Answer
-    open: int = 0
+    return Gate(api_key, api(desk))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Starlette's way in."""
-        if self.methods and scope["method"] not in self.methods:
-            response = _no(405, "This address takes another method.", Allow=", ".join(self.methods))
-        elif self.open >= OPEN_MAX:
-            log.warning("turned away", path=scope["path"])
-            response = _later()
-        else:
-            self.open += 1
-            try:
-                response = await self.answer(Request(scope, receive))
-            except Exception as error:
-                log.error("failed", path=scope["path"], why=type(error).__name__)
-                await _no(500, "Something went wrong here. Send it again.")(scope, receive, send)
-                raise  # for the server's log; our own would write the values of variables beside it
-            finally:
-                self.open -= 1
-        await response(scope, receive, send)
+
+async def _nothing_here(_request: Request) -> Response:
+    return no(404, "There is nothing at this address.")
 
 
 def _heard(desk: OpenDesk, body: bytes, signature: str) -> Response:
@@ -106,25 +84,12 @@ def _heard(desk: OpenDesk, body: bytes, signature: str) -> Response:
         payout_id = hear(desk(), body, signature if signature.isascii() else "")
     except ForgedEvent as refusal:
         log.warning("event", outcome="forged", why=str(refusal))
-        return _no(400, "This message is not signed with our secret.")
+        return no(400, "This message is not signed with our secret.")
     except Refusal as refusal:
         log.warning("event", outcome="put off", why=str(refusal))
-        return _later()
+        return later()
     log.info("event", outcome="heard" if payout_id else "not ours", payout_id=payout_id)
     return JSONResponse({"received": True})
-
-
-async def _body(request: Request) -> bytes:
-    """The request's body; _TooLarge as soon as it is known to be, and no more of it is read."""
-    length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > EVENT_BYTES_MAX:
-        raise _TooLarge
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > EVENT_BYTES_MAX:
-            raise _TooLarge
-    return bytes(body)
 
 
 def _health(desk: OpenDesk) -> Response:
@@ -136,11 +101,3 @@ def _health(desk: OpenDesk) -> Response:
         log.warning("not well", why=type(error).__name__)
         return JSONResponse({"ok": False}, 503)
     return JSONResponse({"ok": True})
-
-
-def _later() -> Response:
-    return _no(503, "This cannot be taken now. Send it again.")
-
-
-def _no(status: int, sentence: str, **headers: str) -> Response:
-    return JSONResponse({"error": sentence}, status, headers)

@@ -17,7 +17,7 @@ from typing import Any, Final
 import structlog
 
 from refundlib.domain.errors import DatabaseDown, Refusal
-from refundlib.services import mailing, marketplace_feed, payouts, rollup
+from refundlib.services import mailbox, mailing, marketplace_feed, payouts, rollup
 from refundlib.services.desk import Desk
 from refundlib.services.work import Work
 
@@ -61,6 +61,7 @@ JOBS: Final = (
     Job("expire_leases", marketplace_feed.expire_leases),
     Job("roll_up", rollup.catch_up),
     Job("send_due", mailing.send_due),
+    Job("read_mailbox", lambda desk: mailbox.read_mailbox(desk, desk.mailbox), 30.0),
     Job("send_card_refunds", payouts.send_released),
     Job("look_after_payouts", payouts.look_after, 10.0),
 )

@@ -1,0 +1,255 @@
+"""Mails of pros, read from a mailbox: each kept as it came, placed, and in one list, once.
+
+One transaction a mail keeps the mail, what became of it, and how far the mailbox is read: whoever is stopped
+anywhere leaves all of it or nothing. Two readers of one mailbox are held apart by its row: the second finds
+that the mailbox is further than it thought, and lets the first go on. The mailbox itself is only read.
+"""
+
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from refundlib.db.queries import queries
+from refundlib.domain.errors import BadFile, DatabaseDown, DatabaseSlow, Refusal
+from refundlib.domain.people import MAILBOX, Person, authorize
+from refundlib.domain.placing import (
+    Candidate,
+    Known,
+    KnownPro,
+    KnownReport,
+    Placement,
+    clues,
+    place,
+    sender_addresses,
+)
+from refundlib.domain.received_mail import Fetched, Position, ReadMail
+from refundlib.services import audit
+from refundlib.services.answers import land
+from refundlib.services.desk import Desk, Mailbox, command
+from refundlib.services.files import File, examined, keep, mail_file
+from refundlib.services.intake import Draft, look_ahead
+from refundlib.services.received import demand_waiting
+from refundlib.services.work import Work
+
+KINDS: Final = ("proposed", "unplaced", "answer", "known")
+MAILS_A_PASS_MAX: Final = 50
+PASS_SECONDS_MAX: Final = 10
+RECENT_DAYS: Final = 60
+CANDIDATES_MAX: Final = 500
+PROS_MAX: Final = 20
+REPORTS_MAX: Final = 20
+LEFT_OUT_CHARACTERS_MAX: Final = 500
+WHY_CHARACTERS_MAX: Final = 1_000
+_NO_WORDS: Final = "The mail has no words of the pro's own. It lies beside the claim as it came."
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Arrived:
+    """A mail that is ready to be kept: what of it may be kept as files, what was left out and why."""
+
+    mail: ReadMail
+    files: tuple[File, ...]
+    left_out: tuple[str, ...]
+
+    @property
+    def whole(self) -> File | None:
+        """The mail as it came; None when it was too large to be fetched, or empty."""
+        return mail_file(self.mail.raw) if self.mail.raw else None
+
+
+def read_mailbox(desk: Desk, mailbox: Mailbox, limit: int = MAILS_A_PASS_MAX) -> Work:
+    """Reads the new mails of a mailbox, at most `limit`; counts of proposed, unplaced, answer and known.
+
+    Safe to repeat, to stop and to run by several at once. Raises MailboxClosed, DatabaseDown, DatabaseSlow;
+    what was read by then stays.
+    """
+    authorize(MAILBOX, "receive_mail")
+    counts = dict.fromkeys(KINDS, 0)
+    if not mailbox.is_set:
+        return Work(counts)
+    position = _position(desk, mailbox.name)
+    ends_at = time.monotonic() + PASS_SECONDS_MAX
+    with closing(mailbox.mails(position, limit)) as mails:
+        for fetched in mails:
+            if time.monotonic() > ends_at:  # the worker has other jobs
+                return Work(counts, more=True)
+            kind = _take(desk, mailbox.name, position, fetched)
+            if kind is None:
+                return Work(counts)
+            counts[kind] += 1
+            position = fetched.position
+    return Work(counts, more=sum(counts.values()) >= limit)
+
+
+def read_all(desk: Desk, mailbox: Mailbox) -> dict[str, int]:
+    """Reads a mailbox to its end, pass by pass; the counts of all passes."""
+    counts = dict.fromkeys(KINDS, 0)
+    more = True
+    while more:
+        work = read_mailbox(desk, mailbox)
+        counts = {kind: counts[kind] + work[kind] for kind in KINDS}
+        more = work.more
+    return counts
+
+
+def _position(desk: Desk, name: str) -> Position:
+    with desk.transaction() as conn:
+        queries.mailbox.open_mailbox(conn, mailbox=name)
+        return Position(**queries.mailbox.position(conn, mailbox=name))
+
+
+# -- one mail -------------------------------------------------------------------------------------------
+
+
+def _take(desk: Desk, name: str, read_until: Position, fetched: Fetched) -> str | None:
+    """Takes one mail in; what became of it, None when somebody else reads this mailbox just now.
+
+    A mail that the desk cannot place, for whatever reason, waits for a person: it must not stop the next.
+    """
+    arrived = _arrived(fetched.mail)
+    try:
+        return _take_in_one(desk, name, read_until, fetched.position, arrived, None)
+    except (DatabaseDown, DatabaseSlow):
+        raise
+    except Refusal as refusal:
+        why = str(refusal)
+    except Exception as error:  # a fault of ours, and no reason to lose the mail
+        why = f"The desk could not place it by itself ({type(error).__name__})."
+    unplaced = Placement("unplaced", why[:WHY_CHARACTERS_MAX])
+    return _take_in_one(desk, name, read_until, fetched.position, arrived, unplaced)
+
+
+def _arrived(mail: ReadMail) -> _Arrived:
+    files, left_out = [], list(mail.left_out)
+    for attached in mail.attachments:
+        try:
+            files.append(examined(attached.name, attached.content))
+        except BadFile as refusal:
+            left_out.append(str(refusal))
+    return _Arrived(mail, tuple(files), tuple(each[:LEFT_OUT_CHARACTERS_MAX] for each in left_out))
+
+
+def _take_in_one(
+    desk: Desk, name: str, read_until: Position, now_at: Position, arrived: _Arrived, given: Placement | None
+) -> str | None:
+    """The one transaction of a mail; given: where it goes, when that is settled."""
+    with desk.transaction() as conn:
+        if Position(**queries.mailbox.lock_position(conn, mailbox=name)) != read_until:
+            return None
+        queries.mailbox.advance(
+            conn, mailbox=name, uid_validity=now_at.uid_validity, last_uid=now_at.last_uid
+        )
+        if queries.mailbox.is_known(conn, fingerprint=arrived.mail.fingerprint):
+            return "known"
+        placement = given or place(arrived.mail, _look_up(conn, desk, arrived.mail))
+        return _keep(conn, desk, name, arrived, placement)
+
+
+def _keep(conn: Connection, desk: Desk, name: str, arrived: _Arrived, placement: Placement) -> str:
+    received_id = _write_mail(conn, desk, name, arrived, placement)
+    if received_id is None:
+        return "known"  # another mailbox has it too, and its reader was first
+    for file in arrived.files:
+        queries.mailbox.write_file(conn, received_id=received_id, sha256=keep(conn, file), name=file.name)
+    if placement.state == "answer" and placement.report_id:
+        beside = (*arrived.files, *((arrived.whole,) if arrived.whole else ()))
+        words = arrived.mail.words or _NO_WORDS
+        land(
+            conn,
+            desk,
+            MAILBOX,
+            placement.report_id,
+            words,
+            channel="email",
+            files=beside,
+            received_id=received_id,
+        )
+    return placement.state
+
+
+def _write_mail(
+    conn: Connection, desk: Desk, name: str, arrived: _Arrived, placement: Placement
+) -> int | None:
+    mail, now = arrived.mail, desk.clock()
+    is_answer = placement.state == "answer"
+    received_id: int | None = queries.mailbox.write_mail(
+        conn,
+        fingerprint=mail.fingerprint,
+        mailbox=name,
+        message_id=mail.message_id,
+        from_name=mail.from_name,
+        from_address=mail.from_address,
+        subject=mail.subject,
+        body=mail.body,
+        sent_at=mail.sent_at,
+        received_at=now,
+        raw_sha256=keep(conn, arrived.whole) if arrived.whole else None,
+        left_out=list(arrived.left_out),
+        state=placement.state,
+        why=placement.why,
+        pro_id=placement.pro_id,
+        charge_id=placement.charge_id,
+        reason=placement.reason,
+        report_id=placement.report_id if is_answer else None,
+        handled_by=MAILBOX.person_id if is_answer else None,
+        handled_at=now if is_answer else None,
+    )
+    return received_id
+
+
+def _look_up(conn: Connection, desk: Desk, mail: ReadMail) -> Known:
+    """The rows a mail may be about: pros, reports, charges with their customers."""
+    named = clues(mail)
+    addresses = [address for group in sender_addresses(mail) for address in group]
+    pros = queries.mailbox.pros(conn, addresses=addresses, ids=list(named.ids), limit=PROS_MAX)
+    reports = queries.mailbox.reports(
+        conn, message_ids=list(mail.answers_to), ids=list(named.ids), limit=REPORTS_MAX
+    )
+    candidates = queries.mailbox.candidates(
+        conn,
+        ids=list(named.ids),
+        pro_ids=[pro["pro_id"] for pro in pros],
+        addresses=list(named.addresses),
+        numbers=list(named.numbers),
+        since=desk.clock() - timedelta(days=RECENT_DAYS),
+        limit=CANDIDATES_MAX,
+    )
+    return Known(
+        [KnownPro(**row) for row in pros],
+        [KnownReport(**row) for row in reports],
+        [Candidate(**row) for row in candidates],
+    )
+
+
+# -- by hand --------------------------------------------------------------------------------------------
+
+
+@command("file_report")
+def propose_again(desk: Desk, actor: Person, received_id: int, charge_id: str, reason: str) -> None:
+    """Places a waiting mail by hand: on a charge, for a reason (claim.REASONS). Files nothing.
+
+    Raises NotFound, WrongState (the mail was handled), BadFigure, ReportedBefore, RefundedBefore.
+    """
+    with desk.transaction() as conn:
+        demand_waiting(conn, received_id)
+        ahead = look_ahead(conn, desk, Draft(charge_id=charge_id, reason=reason))
+        if ahead.obstacle is not None:
+            raise ahead.obstacle
+        why = f"{actor.name} chose the charge."
+        queries.mailbox.set_proposed(
+            conn,
+            received_id=received_id,
+            pro_id=ahead.facts["pro"]["pro_id"],
+            charge_id=charge_id,
+            reason=reason,
+            why=why,
+        )
+        new = {"state": "proposed", "charge_id": charge_id, "reason": reason}
+        subject = f"mail:{received_id}"
+        audit.record(conn, actor, "mail_placed", desk.clock(), subject=subject, reason=why, new=new)

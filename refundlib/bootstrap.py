@@ -1,6 +1,8 @@
 """The one place that joins engine, adapters and clock into a Desk; app, CLI, worker and tests call it."""
 
 import atexit
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -102,6 +104,12 @@ def desk_here(*, as_owner: bool = False) -> Iterator[Desk]:
             yield desk
         finally:
             desk.engine.dispose()
+
+
+def start_backtest(backtest_id: int, person_id: str) -> None:
+    """Runs a backtest that was asked for in a process of its own, which ends by itself."""
+    command = [sys.executable, "-m", "refundlib", "backtest", "--run", str(backtest_id), "--as", person_id]
+    subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
 
 
 # What the app opened, for as long as it serves. Python's own end of the process is the second chance only:

@@ -519,6 +519,50 @@ def mailbox(source: str | None, as_json: bool) -> None:
     )
 
 
+@main.command()
+@click.option("--draft", type=click.Path(path_type=Path), help="A policy as JSON, as for `evaluate`.")
+@click.option("--from", "from_day", metavar="D", help="The first day of the reports, UTC.")
+@click.option("--to", "to_day", metavar="D", help="The day after the last.")
+@click.option("--run", "backtest_id", type=int, hidden=True, help="Runs one that the policy lab asked for.")
+@_json_option
+@_as_option
+def backtest(
+    draft: Path | None, from_day: str | None, to_day: str | None, backtest_id: int | None, as_json: bool
+) -> None:
+    """Judge every claim of a period again by a draft: what would differ, and what money that moves."""
+    from refundlib.bootstrap import desk_here
+    from refundlib.domain.money import format_money
+    from refundlib.services.backtest import run as run_asked
+    from refundlib.services.backtest import try_on_history
+    from refundlib.services.evaluate import read_policy
+    from refundlib.services.ledger import start_of
+
+    with desk_here() as desk, _progress(as_json or backtest_id is not None) as progress:
+        if backtest_id is not None:
+            run_asked(desk, _actor(desk), backtest_id)
+            return
+        if not (draft and from_day and to_day):
+            raise BadFigure("Name the draft and the days: refunds backtest --draft FILE --from D --to D")
+        policy = read_policy(draft)
+        since, until = (start_of(_day(text)) for text in (from_day, to_day))
+
+        def go_on(judged: int, total: int) -> bool:
+            progress("claims judged", judged, total)
+            return True
+
+        tally, flips = try_on_history(desk, _reader(desk), policy, since, until, go_on)
+    answer = tally.to_json()
+    if as_json:
+        _print_json({**answer, "flips": [flip.__dict__ for flip in flips]})
+        return
+    differ = sum(move["claims"] for move in answer["moves"])
+    click.echo(f"{answer['judged']:,} claims judged; {differ:,} would differ")
+    for move in answer["moves"]:
+        amount = format_money(move["amount"], move["currency"])
+        what = f"{move['was']} → {move['becomes']}"
+        click.echo(f"{what:18} {move['reason']:16} {move['category']:20} {move['claims']:>8,} {amount:>14}")
+
+
 @main.group()
 def user() -> None:
     """The people who work at the desk."""

@@ -58,6 +58,43 @@ class Policy:
         return text
 
 
+# What each clause becomes in the checks and the books, beside the words a pro reads.
+RULES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "W1": "Reported at most {window_days} days after the charge; exactly {window_days} counts.",
+        "W2": "At least one message of the conversation is on file; none: a person looks.",
+        "J1": "The new zip is over {job_changed_miles} miles away, or the new category is not offered.",
+        "T1": "Words of the description or the chat show it; words that only sound like it speak against it.",
+        "P1": "The number cannot exist. One for fiction, or called dead in the chat: a person looks.",
+        "N1": "The customer’s first response after the pro’s first message refuses the offer.",
+        "H1": "The reason “not hired” fails always.",
+        "D1": "The reason “other” is for a person to decide.",
+        "S1": "The deadline is {sla_hours} hours after the report; waiting on the pro stops it.",
+        "S2": "A mail for each credit, card refund and denial, in the transaction that causes it.",
+        "B1": "Nothing was refunded on the charge before; the credit is a lot on the balance at once.",
+        "C1": "A card refund can be asked for until {card_refund_days} days after the credit.",
+        "C2": "At most what is left of the credit’s lot; money is spent {spend_order}.",
+    }
+)
+_SPENT: Final = {
+    "fifo": "oldest first",
+    "refunds_first": "refund credits first",
+    "refunds_last": "refund credits last",
+}
+
+
+def rule_in_words(policy: "Policy", clause_id: str) -> str:
+    """What a clause becomes in the checks and the books, with this version's numbers."""
+    numbers = {
+        "window_days": f"{policy.window_days}",
+        "job_changed_miles": f"{policy.job_changed_miles:g}",
+        "sla_hours": f"{policy.sla_hours}",
+        "card_refund_days": f"{policy.card_refund_days}",
+        "spend_order": _SPENT[policy.spend_order],
+    }
+    return RULES[clause_id].format_map(numbers)
+
+
 # Equals the version that sql/migrations/0006 puts in force from the beginning of time; a test compares them.
 BUILT_IN: Final = Policy(
     version="2026-02",

@@ -202,6 +202,18 @@ def _backtest(desk: Desk, backtest_id: int) -> Row:
     return row
 
 
+@command("backtest")
+def try_on_history(
+    desk: Desk, actor: Person, policy: Policy, since: datetime, until: datetime, go_on: OnProgress
+) -> tuple[Tally, list[Flip]]:
+    """A backtest of any policy, nothing kept: the counts and the flips, FLIPS_KEPT_MAX at most."""
+    found: list[Flip] = []
+    tally = judge_history(
+        desk, policy, since, until, lambda part: found.extend(part[: FLIPS_KEPT_MAX - len(found)]), go_on
+    )
+    return tally, found
+
+
 # -- judging ------------------------------------------------------------------------------------------
 
 

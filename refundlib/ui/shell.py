@@ -35,6 +35,8 @@ PAGES: Final = (
     ("payout_reversals", "Payouts", ":material/credit_card:", "read_shared_metrics"),
     ("quality", "Quality", ":material/rule:", "read_metrics"),
     ("cases", "Cases", ":material/list:", "read_metrics"),
+    ("policy", "Policy", ":material/policy:", "read_policy"),
+    ("policy_lab", "Policy lab", ":material/science:", "backtest"),
     ("second_look", "Second look", ":material/visibility:", "second_look"),
     ("card_refunds", "Card refunds", ":material/credit_score:", "read_card_refunds"),
     ("ledger", "Ledger", ":material/menu_book:", "read_ledger"),
@@ -44,7 +46,7 @@ PAGES: Final = (
     ("mail", "Mail", ":material/mail:", "read_mail"),
 )
 # Reached from another page, never by themselves.
-_INNER: Final = ("claim", "report", "pro_view", "lead", "cases", "second_look", "statement")
+_INNER: Final = ("claim", "report", "pro_view", "lead", "cases", "second_look", "statement", "policy_lab")
 _MONEY: Final = ("card_refunds", "ledger", "reconciliation", "daily_close")
 _THROUGH_APP: Final = "through_app"
 _WANTED: Final = "wanted_page"

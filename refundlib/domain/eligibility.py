@@ -274,6 +274,13 @@ def _moved(bundle: Bundle, policy: Policy, gazetteer: Gazetteer) -> list[_Findin
     return [_distance_finding(old, new, policy.job_changed_miles, evidence)]
 
 
+def miles_moved(bundle: Bundle, gazetteer: Gazetteer) -> float | None:
+    """Miles from the lead's zip to the new one; None when either has no place."""
+    changed = (bundle.report.changed_zip or "").strip()
+    old, new = (_located(gazetteer, zip_code, "") for zip_code in (bundle.lead.zip, changed))
+    return distance_miles(old, new) if isinstance(old, Place) and isinstance(new, Place) else None
+
+
 def _distance_finding(old: Place, new: Place, limit_miles: float, evidence: tuple[Evidence, ...]) -> _Finding:
     miles = distance_miles(old, new)
     route = f"{new} is {miles:.1f} miles from {old}"

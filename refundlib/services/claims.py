@@ -13,6 +13,7 @@ from refundlib.domain.eligibility import Assessment, first_response
 from refundlib.domain.errors import NotFound
 from refundlib.domain.masking import mask_phone, mask_text
 from refundlib.domain.money import format_money
+from refundlib.domain.nearest import what_would_change
 from refundlib.domain.people import VIEWER, Person
 from refundlib.domain.policy import Policy
 from refundlib.services.desk import Desk, command
@@ -32,8 +33,8 @@ Row = dict[str, Any]
 class Claim:
     """A claim. report: the row; facts: the frozen facts; messages: the live conversation.
 
-    changes: (path, then, now) where live facts differ from the frozen ones; history: charges, reported and
-    refunded of this pro among the newest; decisions: of every round, first to last; answers: what the pro
+    nearest: what would change the advice; changes: (path, then, now) where live facts differ from the frozen
+    ones; history: charges, reported and refunded of this pro among the newest; decisions: of every round, first to last; answers: what the pro
     answered outside the conversation; the lists are rows of sql/queries.
     """
 
@@ -44,6 +45,7 @@ class Claim:
     messages: list[Row]
     first_response_ids: frozenset[str]
     changes: list[tuple[str, Any, Any]]
+    nearest: str
     history: Row
     pro_reports: list[Row]
     lead_charges: list[Row]
@@ -76,19 +78,21 @@ def _read(conn: Connection, desk: Desk, report: Row) -> Claim:
     facts = json.loads(report.pop("facts"))
     policy = in_force(policies(conn), report["charged_at"])
     bundle = _with_refunds(conn, parse(json.dumps(facts)), report_id)
+    assessment = assess(desk, bundle, policy)
     source_ids = [row["source_id"] for row in queries.claims.source_ids(conn, report_id=report_id)]
     live = live_facts(conn, [report_id]).get(report_id, {})
     of = queries.claims
     return Claim(
         report=report,
         facts=facts,
-        assessment=assess(desk, bundle, policy),
+        assessment=assessment,
         policy=policy,
         messages=of.conversation(
             conn, lead_id=report["lead_id"], pro_id=report["pro_id"], limit=MESSAGES_MAX
         ),
         first_response_ids=frozenset(each.message_id for each in first_response(bundle.conversation())),
         changes=differences(facts, live),
+        nearest=what_would_change(assessment, bundle, policy, desk.gazetteer),
         history=of.pro_history(conn, pro_id=report["pro_id"], limit=HISTORY_CHARGES_MAX),
         pro_reports=of.pro_reports(conn, pro_id=report["pro_id"], report_id=report_id, limit=OTHERS_MAX),
         lead_charges=of.lead_charges(conn, lead_id=report["lead_id"], limit=OTHERS_MAX),

@@ -11,6 +11,7 @@ from refundlib.domain.money import format_money
 from refundlib.domain.statistics import wilson
 from refundlib.services import claims, queue, triage
 from refundlib.services.claims import Claim
+from refundlib.services.precedents import SHARED_REASONS, open_for_siblings
 from refundlib.ui import checklist, claim_dialogs, claim_parts, conversation, words
 from refundlib.ui.shell import Visit, refusals, show_told, tell
 from refundlib.ui.text import quiet
@@ -156,6 +157,7 @@ def _side_by_side(visit: Visit, it: Claim) -> None:
         )
     with right, st.container(border=True, height=PANEL_PIXELS):
         checklist.show(it.assessment, it.policy, _focus)
+        quiet(words.plain(it.nearest))
         _facts(visit, it)
 
 
@@ -347,6 +349,7 @@ def _second_buttons(visit: Visit, it: Claim) -> None:
 
 
 def _decided_buttons(visit: Visit, it: Claim) -> None:
+    _siblings_button(visit, it)
     unspent = it.report["credit_remaining"] == it.report["refunded_amount"]
     if it.report["state"] == "approved" and visit.may("undo"):
         why = None if unspent else "The credit is no longer wholly unspent."
@@ -363,6 +366,22 @@ def _decided_buttons(visit: Visit, it: Claim) -> None:
         why = "An appeal is judged once, and it was." if again else None
         if st.button("Reopen (appeal)", icon=":material/replay:", disabled=again, help=why):
             claim_dialogs.reopen(visit, it)
+
+
+def _siblings_button(visit: Visit, it: Claim) -> None:
+    """What is wrong with the lead itself is wrong for the other pros who paid for it."""
+    others = sum(1 for row in it.lead_charges if row["report_id"] is None)
+    shared = it.report["state"] == "approved" and it.report["reason"] in SHARED_REASONS
+    if shared and others and visit.may("file_report"):
+        label = f"Open claims for {_count(others, 'other pro')}"
+        st.button(label, on_click=_open_siblings, args=(visit, it), icon=":material/group_add:")
+
+
+def _open_siblings(visit: Visit, it: Claim) -> None:
+    with refusals():
+        done = open_for_siblings(visit.desk, visit.person, it.report["report_id"])
+        late = f" {_count(len(done.too_late), 'charge')} can no longer be reported." if done.too_late else ""
+        tell(f"Opened: {', '.join(done.opened) or 'none'}.{late}")
 
 
 def _decision_in_words(visit: Visit, it: Claim) -> None:

@@ -164,6 +164,7 @@ SELECT
     r.report_id,
     r.charge_id,
     r.pro_id,
+    r.lead_id,
     r.amount,
     r.currency,
     r.charged_at,

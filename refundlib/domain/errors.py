@@ -33,6 +33,10 @@ class ReportedBefore(WrongState):
         self.report_id = report_id
 
 
+class DeniedBefore(ReportedBefore):
+    """The charge was reported for this reason and denied; that report can be opened once more."""
+
+
 class RefundedBefore(ReportedBefore):
     """The charge was refunded on an earlier report. report_id: that one."""
 

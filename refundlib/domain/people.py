@@ -130,6 +130,11 @@ _PLAIN_WORDS: Final = {
 }
 
 
+def is_masked(actor: Person) -> bool:
+    """Whether a reader sees nobody's name, number and address: who has no role that works with people."""
+    return not actor.has(SUPPORT, MANAGER, FINANCE, SYSTEM)
+
+
 def may(actor: Person, command: str) -> bool:
     """Whether the person's roles include the command. KeyError for a command without a rule."""
     return actor.has(*RULES[command])

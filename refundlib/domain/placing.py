@@ -21,6 +21,8 @@ NUMBER_DIGITS_MIN: Final = 7
 NUMBER_DIGITS: Final = 10
 NAME_CHARACTERS_MIN: Final = 3
 NAMED_MAX: Final = 5
+# Of more conversations that fit no day or category chooses one.
+CHOSEN_OF_MAX: Final = 20
 
 _OPEN: Final = ("open", "waiting_on_pro", "awaiting_second_approval")
 _STATES: Final = {"approved": "approved", "denied": "denied", "withdrawn": "withdrawn"}
@@ -139,7 +141,7 @@ def _digits(number: str) -> str:
 def place(mail: ReadMail, known: Known) -> Placement:
     """Where the mail belongs."""
     if mail.is_automatic:
-        return Placement("unplaced", "Nobody wrote this: it is an automatic answer or a mail that came back.")
+        return _automatic(known)
     sender = _sender(mail, known.pros)
     if mail.raw is None:
         return _too_large(mail, sender)
@@ -150,7 +152,7 @@ def place(mail: ReadMail, known: Known) -> Placement:
 
 @dataclass(frozen=True)
 class _Sender:
-    """The pros a mail may be of, and how they were found."""
+    """The pros a mail may be of, and how they were found. wrote_it: by the From address, and nothing else."""
 
     pros: tuple[KnownPro, ...] = ()
     how: str = ""
@@ -160,7 +162,7 @@ class _Sender:
 def _sender(mail: ReadMail, pros: Sequence[KnownPro]) -> _Sender:
     ways = (
         ("the sender's address", True),
-        ("the address to answer to", True),
+        ("the address to answer to", False),
         ("the first sender of the forwarded mail", False),
     )
     for (how, wrote_it), addresses in zip(ways, sender_addresses(mail), strict=True):
@@ -182,40 +184,83 @@ def _too_large(mail: ReadMail, sender: _Sender) -> Placement:
     )
 
 
+def _answered(known: Known) -> list[KnownReport]:
+    """The reports whose mails it answers, else those it names."""
+    return [report for report in known.reports if report.is_thread] or list(known.reports)
+
+
+def _automatic(known: Known) -> Placement:
+    why = "Nobody wrote this: it is an automatic answer or a mail that came back."
+    answered = _answered(known)
+    if len(answered) != 1:
+        return Placement("unplaced", why)
+    (report,) = answered
+    return Placement(
+        "unplaced",
+        f"{why} It seems to answer report {report.report_id} of {report.pro_name}.",
+        pro_id=report.pro_id,
+        charge_id=report.charge_id,
+    )
+
+
 def _about_a_report(mail: ReadMail, known: Known, sender: _Sender) -> Placement | None:
-    """The placement of a mail that answers or names a report; None when it is about another charge."""
-    answered = [report for report in known.reports if report.is_thread] or list(known.reports)
+    """The placement of a mail that answers or names a report; None when it is about another charge.
+
+    It lands by itself only from the pro's own address and in the thread of a mail of ours: whose number
+    (Message-ID) nobody can guess, as they can the report's.
+    """
+    answered = _answered(known)
     if len(answered) > 1:
         names = _listed(report.report_id for report in answered)
         return Placement("unplaced", f"It names several reports: {names}. Put its words beside one.")
     (report,) = answered
     about = {"pro_id": report.pro_id, "charge_id": report.charge_id}
     if not sender.wrote_it or report.pro_id not in {pro.pro_id for pro in sender.pros}:
-        return _of_another(mail, report, sender)
+        return _seems_to_answer(report, _writer(mail, report, sender))
     if report.state in _OPEN:
-        how = "answers our mail about" if report.is_thread else "names"
-        why = f"{report.pro_name} wrote from {sender.how}, and the mail {how} {report.report_id}."
-        return Placement("answer", why, report_id=report.report_id, **about)
+        if not report.is_thread:
+            return _seems_to_answer(report, "it only names the report and answers no mail of ours")
+        why = f"{report.pro_name} wrote from {sender.how}, and the mail answers our mail about"
+        return Placement("answer", f"{why} {report.report_id}.", report_id=report.report_id, **about)
     if _names_another_charge(mail, known, report):
         return None
     return Placement(
         "unplaced",
         f"Report {report.report_id} is {_STATES.get(report.state, report.state)} already. "
-        "If this is new evidence against a denial, reopen it on its claim.",
+        "If this is new evidence against a denial, it appeals the report.",
         **about,
     )
 
 
-def _of_another(mail: ReadMail, report: KnownReport, sender: _Sender) -> Placement:
+def _writer(mail: ReadMail, report: KnownReport, sender: _Sender) -> str:
+    """Who wrote a mail about a report of a pro whose address is not the sender's."""
     writer = mail.from_address or "nobody who is named"
-    who = _listed(pro.name for pro in sender.pros) if sender.pros and sender.wrote_it else writer
+    if sender.wrote_it:
+        return f"{_listed(pro.name for pro in sender.pros)} wrote it"
+    if report.pro_id in {pro.pro_id for pro in sender.pros}:
+        return f"{writer} wrote it, and only {sender.how} is the pro's"
+    return f"{writer} wrote it"
+
+
+def _seems_to_answer(report: KnownReport, doubt: str) -> Placement:
     return Placement(
         "unplaced",
-        f"It is about report {report.report_id} of {report.pro_name}, but {who} wrote it. "
-        "If it is the pro's answer, record it on the claim.",
+        f"It seems to answer report {report.report_id} of {report.pro_name}, but {doubt}. "
+        "If it is the pro's answer, put it beside the report.",
         pro_id=report.pro_id,
         charge_id=report.charge_id,
     )
+
+
+_REPORT_IN_WORDS: Final = re.compile(
+    r"(?:^|answer |already: |before: |on )[Rr]eport (?=[\w-]*[\d_-])([A-Za-z0-9](?:[\w-]{0,62}[A-Za-z0-9])?)"
+)
+
+
+def report_of(why: str) -> str | None:
+    """The report that the sentence of a placement names, as these rules write it; None for none."""
+    found = _REPORT_IN_WORDS.search(why)
+    return found[1] if found else None
 
 
 def _names_another_charge(mail: ReadMail, known: Known, report: KnownReport) -> bool:
@@ -297,14 +342,15 @@ def _proposed(mail: ReadMail, found: "_Fit", sender: _Sender) -> Placement:
 
 def _reported(charge: Candidate) -> str:
     """Why the charge is not proposed: what was reported on it before; "" when it can be reported."""
+    one = f"Charge {charge.charge_id}"
     if charge.open_report:
-        return f"Charge {charge.charge_id} has a report already: {charge.open_report} is still to be decided."
+        return f"{one} is reported already: report {charge.open_report} is still to be decided."
     if charge.refunded_report:
-        return f"Charge {charge.charge_id} was refunded before, on report {charge.refunded_report}."
+        return f"{one} was refunded before, on report {charge.refunded_report}."
     if charge.denied_report:
         return (
-            f"Charge {charge.charge_id} was reported before: {charge.denied_report} is denied already. "
-            "If this is new evidence, reopen it on its claim."
+            f"{one} was reported before: report {charge.denied_report} is denied already. "
+            "If this is new evidence, it appeals the report."
         )
     return ""
 
@@ -349,14 +395,15 @@ def _best(candidates: Sequence[Candidate], text: str) -> _Fit | None:
         return None
     best = min(rank for rank, _ in ranked)
     fits = {each.charge_id: each for rank, each in ranked if rank == best}
-    chosen = [each for each in fits.values() if it.has_day_or_category(each)] if len(fits) > 1 else []
+    is_few = 1 < len(fits) <= CHOSEN_OF_MAX
+    chosen = [each for each in fits.values() if it.has_day_or_category(each)] if is_few else []
     how = _HOW[best] + (" and a day or category" if len(chosen) == 1 else "")
     return _Fit(tuple(chosen) if len(chosen) == 1 else tuple(fits.values()), how)
 
 
 @dataclass(frozen=True)
 class _Text:
-    """A text made ready to be asked for many charges."""
+    """A text made ready to be asked for many charges: as written, with single blanks, and that folded."""
 
     text: str
     plain: str
@@ -364,7 +411,8 @@ class _Text:
 
     @classmethod
     def of(cls, text: str) -> "_Text":
-        return cls(text, folded(text), Clues.of(text))
+        even = " ".join(text.split())
+        return cls(even, folded(even), Clues.of(text))
 
     def rank(self, charge: Candidate) -> int | None:
         """The strongest clue to the charge, as an index of _HOW; None for none."""
@@ -408,8 +456,19 @@ def _has_words(plain: str, words: str) -> bool:
 
 
 def _places(plain: str, words: str) -> Iterator[int]:
-    pattern = r"\s+".join(map(re.escape, words.split()))
-    return (match.start() for match in re.finditer(rf"(?<!\w){pattern}(?!\w)", plain))
+    """Where the words stand by themselves."""
+    # Plain searches: patterns of 500 charges take seconds to be made.
+    wanted = " ".join(words.split())
+    at = plain.find(wanted) if wanted else -1
+    while at >= 0:
+        end = at + len(wanted)
+        if not (_is_of_word(plain[at - 1 : at]) or _is_of_word(plain[end : end + 1])):
+            yield at
+        at = plain.find(wanted, at + 1)
+
+
+def _is_of_word(sign: str) -> bool:
+    return sign.isalnum() or sign == "_"
 
 
 _MONTHS: Final = (

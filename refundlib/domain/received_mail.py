@@ -16,6 +16,10 @@ class MailboxClosed(Refusal):
     """A mailbox that cannot be read now: not there, out of reach, or it refuses the login."""
 
 
+class EnoughRead(Exception):  # noqa: N818 - a word to a mailbox, no error
+    """Thrown into a mailbox's mails by who kept the last one and wants no more now."""
+
+
 class Attached(NamedTuple):
     """What a mail carried: the name it was given, the content."""
 

@@ -18,7 +18,14 @@ from typing import Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from refundlib.domain.errors import BadFigure
-from refundlib.domain.received_mail import MAIL_BYTES_MAX, Fetched, MailboxClosed, Position, ReadMail
+from refundlib.domain.received_mail import (
+    MAIL_BYTES_MAX,
+    EnoughRead,
+    Fetched,
+    MailboxClosed,
+    Position,
+    ReadMail,
+)
 from refundlib.mail.plain_text import cleaned, one_line
 from refundlib.mail.reading import read, read_headers
 from refundlib.services.desk import NoMailbox
@@ -116,7 +123,11 @@ class FolderMailbox:
                     unread.append(f"{path.name} ({error.strerror})")
                 continue
             if mail is not None:
-                yield Fetched(mail, position)
+                try:
+                    yield Fetched(mail, position)
+                except EnoughRead:
+                    self._done[path] = state
+                    return
                 self._done[path] = state
                 count += 1
             if count == limit:

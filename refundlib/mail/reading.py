@@ -12,10 +12,11 @@ from email import message_from_bytes
 from email.message import EmailMessage, Message
 from email.policy import EmailPolicy
 from email.utils import getaddresses, parsedate_to_datetime
+from itertools import repeat
 from typing import Any, Final, TypeAlias
 
 from refundlib.domain.received_mail import BODY_CHARACTERS_MAX, Attached, ReadMail
-from refundlib.mail.plain_text import cleaned, decoded, one_line, text_of_html
+from refundlib.mail.plain_text import TEXT_BYTES_MAX, cleaned, decoded, one_line, text_of_html
 
 # The type checker knows two parameters of which Python 3.11 has none.
 AnyMessage: TypeAlias = "Message[Any, Any]"
@@ -30,9 +31,17 @@ ADDRESSES_MAX: Final = 20
 ATTACHMENTS_MAX: Final = 9
 PARTS_MAX: Final = 200
 DEPTH_MAX: Final = 20
-# The standard library compares each line with every boundary it stands in, and makes an object of each part.
+# Beyond these a mail is read without its parts: the standard library makes objects of each line, header and
+# part, and compares each line with every boundary it stands in. 25 MB of base64 have 350,000 lines.
+HEADER_BLOCK_BYTES_MAX: Final = 262_144
+HEADER_BLOCK_LINES_MAX: Final = 2_000
+HEADERS_MAX: Final = 10_000
+LINES_MAX: Final = 700_000
 BOUNDARIES_MAX: Final = 30
 BOUNDARY_LINES_MAX: Final = 3_000
+COMPARED_LINES_MAX: Final = 4_000_000
+# Read of all text parts together: much more than is kept of them.
+TEXTS_BYTES_MAX: Final = 1_000_000
 NAMED_MAX: Final = 20
 _YEARS: Final = range(1990, 2100)
 
@@ -41,18 +50,28 @@ _MESSAGE_ID: Final = re.compile(r"<[^<>\s]{1,300}>")
 _FINGERPRINTED: Final = ("message-id", "date", "from", "subject")
 _HEADER: Final = re.compile(rb"(?im)^(message-id|date|from|subject)[ \t]*:(.*(?:\r?\n[ \t].*)*)")
 _BOUNDARY: Final = re.compile(rb"(?i)boundary[*\d]*\s*=")
-_BLANK_LINE: Final = re.compile(rb"\r?\n\r?\n|^\r?\n")
 
 
 class _BoundedPolicy(EmailPolicy):
-    """The standard library's policy, with headers cut to a length that is parsed in no time."""
+    """The standard library's policy, with headers cut to a length that is parsed in no time.
+
+    headers_left: one for each header that is still read; a mail that has more is given up.
+    """
+
+    headers_left: Iterator[int] = repeat(0)
 
     def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        if len(sourcelines) > HEADER_BLOCK_LINES_MAX or next(self.headers_left, None) is None:
+            raise ValueError("more headers than any mail has")
         name, value = super().header_source_parse(sourcelines)
         return name, value[:HEADER_CHARACTERS_MAX]
 
 
 _POLICY: Final = _BoundedPolicy(utf8=True)
+_TOO_MUCH: Final = (
+    "The mail has more headers, lines or parts than are read: its text is shown as it came, without files."
+)
+_BROKEN: Final = "The mail is broken: its text is shown as it came, without files."
 
 
 def read(raw: bytes) -> ReadMail:
@@ -70,27 +89,42 @@ def read_headers(start: bytes, size_bytes: int) -> ReadMail:
 def fingerprint(raw: bytes) -> str:
     """SHA-256 of Message-ID, Date, From, Subject and all after the first blank line.
 
-    Line ends and folded headers do not count, nor what servers add on the way.
+    Line ends and folded headers do not count, nor what servers add on the way. Headers without bounds count
+    as they came.
     """
     start = _body_start(raw)
-    found: dict[bytes, bytes] = {}
-    for match in _HEADER.finditer(raw, 0, start):
-        found.setdefault(match[1].lower(), b" ".join(match[2].split()))
     digest = hashlib.sha256()
-    for name in _FINGERPRINTED:
-        digest.update(name.encode() + b":" + found.get(name.encode(), b"") + b"\n")
+    if not _is_bounded(raw, start):
+        digest.update(memoryview(raw)[:start])
+    else:
+        found: dict[bytes, bytes] = {}
+        for match in _HEADER.finditer(raw, 0, start):
+            found.setdefault(match[1].lower(), b" ".join(match[2].split()))
+        for name in _FINGERPRINTED:
+            digest.update(name.encode() + b":" + found.get(name.encode(), b"") + b"\n")
     digest.update(b"\n" + raw[start:].replace(b"\r\n", b"\n").rstrip(b"\n"))
     return digest.hexdigest()
 
 
 def _body_start(raw: bytes) -> int:
-    blank = _BLANK_LINE.search(raw)
-    return blank.end() if blank else len(raw)
+    """Where the text begins: after the first blank line."""
+    # Plain searches: a pattern takes a second for 25 MB.
+    for blank in (b"\r\n\r\n", b"\r\n\n", b"\n\r\n", b"\n\n", b"\r\n", b"\n"):
+        if raw.startswith(blank):
+            return len(blank)
+    ends = (at + len(blank) for blank in (b"\n\n", b"\n\r\n") if (at := raw.find(blank)) >= 0)
+    return min(ends, default=len(raw))
+
+
+def _is_bounded(raw: bytes, start: int) -> bool:
+    """Whether the headers, all up to `start`, are not more than any mail has."""
+    return start <= HEADER_BLOCK_BYTES_MAX and raw.count(b"\n", 0, start) <= HEADER_BLOCK_LINES_MAX
 
 
 def _read(read_bytes: bytes, raw: bytes | None, size_bytes: int, print_: str) -> ReadMail:
     found = _Found()
-    message = _parsed(read_bytes)
+    message, refused = _parsed(read_bytes)
+    found.left_out.extend(refused)
     try:
         found.take(message, 0)
     except Exception:  # what was found until then counts
@@ -118,21 +152,40 @@ def _read(read_bytes: bytes, raw: bytes | None, size_bytes: int, print_: str) ->
     )
 
 
-def _parsed(raw: bytes) -> AnyMessage:
-    if len(_BOUNDARY.findall(raw)) <= BOUNDARIES_MAX and raw.count(b"\n--") <= BOUNDARY_LINES_MAX:
-        try:
-            return message_from_bytes(raw, policy=_POLICY)
-        except Exception:  # nested too deep, or a fault of the parser
-            return _without_parts(raw)
-    return _without_parts(raw)
+def _parsed(raw: bytes) -> tuple[AnyMessage, list[str]]:
+    """The mail, and what is to be said of how it was read."""
+    if not _may_be_parsed(raw):
+        return _without_parts(raw), [_TOO_MUCH]
+    try:
+        # The ignore: clone takes each attribute of the class; the type checker knows the standard library's.
+        policy = _POLICY.clone(headers_left=repeat(0, HEADERS_MAX))  # type: ignore[call-arg]
+        return message_from_bytes(raw, policy=policy), []
+    except Exception:  # nested too deep, more headers than are read, or a fault of the parser
+        return _without_parts(raw), [_BROKEN]
+
+
+def _may_be_parsed(raw: bytes) -> bool:
+    """Whether the standard library reads it in a moment and in little memory, by counts alone."""
+    lines = raw.count(b"\n") + raw.count(b"\r") - raw.count(b"\r\n")
+    if lines > LINES_MAX or not _is_bounded(raw, _body_start(raw)):
+        return False
+    boundaries = len(_BOUNDARY.findall(raw))
+    return (
+        boundaries <= BOUNDARIES_MAX
+        and raw.count(b"\n--") + raw.count(b"\r--") <= BOUNDARY_LINES_MAX
+        and lines * (boundaries + 1) <= COMPARED_LINES_MAX
+    )
 
 
 def _without_parts(raw: bytes) -> EmailMessage:
-    """The mail as one text, whatever it says of its parts."""
+    """The mail as one text, whatever it says of its parts; of headers without bounds the first."""
     message = EmailMessage(policy=_POLICY)
-    for match in _HEADER.finditer(raw, 0, _body_start(raw)):
+    start = _body_start(raw)
+    block = raw[: min(start, HEADER_BLOCK_BYTES_MAX)]
+    first = b"\n".join(block.split(b"\n", HEADER_BLOCK_LINES_MAX)[:HEADER_BLOCK_LINES_MAX])
+    for match in _HEADER.finditer(first):
         _set_plain(message, match[1].decode(), one_line(decoded(match[2], ""), HEADER_CHARACTERS_MAX))
-    message.set_payload(decoded(raw[_body_start(raw) :], ""))
+    message.set_payload(decoded(raw[start : start + TEXT_BYTES_MAX], ""))
     return message
 
 
@@ -237,6 +290,7 @@ class _Found:
     attached_senders: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     parts: int = 0
+    text_bytes: list[int] = field(default_factory=lambda: [0])
 
     def take(self, part: AnyMessage, depth: int) -> None:
         """A part and all in it."""
@@ -253,11 +307,18 @@ class _Found:
                 for each in _children(part):
                     self.take(each, depth + 1)
         elif kind.startswith("multipart/"):  # its boundary never comes
-            self.texts.append(_text(part, "text/plain"))
+            self._take_text(part, "text/plain")
         elif kind in ("text/plain", "text/html") and not _file_name(part):
-            self.texts.append(_text(part, kind))
+            self._take_text(part, kind)
         else:
             self._take_file(part, kind)
+
+    def _take_text(self, part: AnyMessage, kind: str) -> None:
+        """The text, until all that was read is more than anybody writes."""
+        if self.text_bytes[0] < TEXTS_BYTES_MAX:
+            text, size_bytes = _text(part, kind)
+            self.texts.append(text)
+            self.text_bytes[0] += size_bytes
 
     def _take_attached_mail(self, part: AnyMessage, depth: int) -> None:
         for mail in _children(part):
@@ -272,7 +333,7 @@ class _Found:
         forms = []
         for each in _children(part):
             form = _Found(parts=self.parts, attachments=self.attachments, left_out=self.left_out)
-            form.attached_senders = self.attached_senders
+            form.attached_senders, form.text_bytes = self.attached_senders, self.text_bytes
             form.take(each, depth + 1)
             self.parts = form.parts
             forms.append("\n\n".join(form.texts))
@@ -316,13 +377,15 @@ def _content(part: AnyMessage) -> bytes:
     return content if isinstance(content, bytes) else b""
 
 
-def _text(part: AnyMessage, kind: str) -> str:
+def _text(part: AnyMessage, kind: str) -> tuple[str, int]:
+    """What a text part says, and how many bytes of it were read."""
     try:
         charset = str(part.get_content_charset() or "")
     except Exception:  # a charset the standard library gives up at
         charset = ""
-    text = decoded(_content(part), charset)
-    return text_of_html(text) if kind == "text/html" else text
+    content = _content(part)[:TEXT_BYTES_MAX]
+    text = decoded(content, charset)
+    return text_of_html(text) if kind == "text/html" else text, len(content)
 
 
 # -- quoted and forwarded -------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from refundlib.domain.people import Person
 from refundlib.services import audit, posting
 from refundlib.services.desk import Desk, command
 from refundlib.services.policies import in_force, policies
-from refundlib.services.triage import demand_reason
+from refundlib.services.written import demand_reason
 
 SHOWN_MAX: Final = 200
 # Ten thousand million dollars: sums of the ledger stay far below what a bigint holds.

@@ -18,7 +18,7 @@ from refundlib.services import audit
 from refundlib.services.desk import Desk, command
 from refundlib.services.places import named, place
 from refundlib.services.policies import in_force, policies
-from refundlib.services.triage import demand_reason
+from refundlib.services.written import demand_reason
 
 PAYOUTS_MAX: Final = 500
 SHOWN_MAX: Final = 500

@@ -27,7 +27,8 @@ from refundlib.services import audit, posting
 from refundlib.services.desk import Desk, command
 from refundlib.services.mailing import enqueue_for_report
 from refundlib.services.policies import in_force, policies
-from refundlib.services.triage import Row, demand_reason, demand_state, lock_report
+from refundlib.services.triage import Row, demand_state, lock_report
+from refundlib.services.written import demand_reason
 
 # Which state may follow which (DOMAIN, States): the processor may skip steps, never go back.
 _FOLLOWS: Final = {

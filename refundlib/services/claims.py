@@ -11,11 +11,12 @@ from refundlib.db.queries import queries
 from refundlib.domain.claim import Bundle
 from refundlib.domain.eligibility import Assessment, first_response
 from refundlib.domain.errors import NotFound
-from refundlib.domain.masking import mask_phone, mask_text
+from refundlib.domain.masking import HIDDEN, mask_phone, mask_text
 from refundlib.domain.money import format_money
 from refundlib.domain.nearest import what_would_change
-from refundlib.domain.people import VIEWER, Person
+from refundlib.domain.people import Person, is_masked
 from refundlib.domain.policy import Policy
+from refundlib.services.answers import ANSWERS_MAX
 from refundlib.services.desk import Desk, command
 from refundlib.services.intake_snapshot import assess, differences, live_facts, parse
 from refundlib.services.policies import in_force, policies
@@ -24,7 +25,6 @@ MESSAGES_MAX: Final = 500
 HISTORY_CHARGES_MAX: Final = 1_000
 OTHERS_MAX: Final = 20
 TIMELINE_MAX: Final = 200
-ANSWERS_MAX: Final = 100
 
 Row = dict[str, Any]
 
@@ -33,9 +33,10 @@ Row = dict[str, Any]
 class Claim:
     """A claim. report: the row; facts: the frozen facts; messages: the live conversation.
 
-    nearest: what would change the advice; changes: (path, then, now) where live facts differ from the frozen
-    ones; history: charges, reported and refunded of this pro among the newest; decisions: of every round, first to last; answers: what the pro
-    answered outside the conversation; the lists are rows of sql/queries.
+    nearest: what would change the advice. changes: (path, then, now) where live facts differ from the
+    frozen ones. history: charges, reported and refunded of this pro among the newest. decisions: of every
+    round, first to last. answers: what the pro answered outside the conversation. The lists are rows of
+    sql/queries.
     """
 
     report: Row
@@ -70,7 +71,7 @@ def claim(desk: Desk, actor: Person, report_id: str) -> Claim:
         report = queries.claims.claim(conn, report_id=report_id, now=desk.clock())
         if report is None:
             raise NotFound(f"There is no report {report_id!r}. Check the id, or search the queue.")
-        return _masked(_read(conn, desk, report)) if actor.roles <= {VIEWER} else _read(conn, desk, report)
+        return _masked(_read(conn, desk, report)) if is_masked(actor) else _read(conn, desk, report)
 
 
 def _read(conn: Connection, desk: Desk, report: Row) -> Claim:
@@ -115,22 +116,35 @@ def _with_refunds(conn: Connection, bundle: Bundle, report_id: str) -> Bundle:
 
 
 def _masked(it: Claim) -> Claim:
-    """The claim for a viewer: nobody can be reached by it."""
+    """The claim for who reads masked: nobody can be reached by it."""
+    names = (it.facts["customer"]["name"], it.facts["pro"]["name"])
+
+    def hidden(text: Any) -> Any:
+        return mask_text(text, *names) if isinstance(text, str) else text
+
+    def rows(of: list[Row], *columns: str) -> list[Row]:
+        return [{**row, **{column: hidden(row[column]) for column in columns}} for row in of]
+
     facts = json.loads(json.dumps(it.facts))
-    names = (facts["customer"]["name"], facts["pro"]["name"])
-    facts["customer"] |= {
-        "name": mask_text(names[0], names[0]),
-        "email": "",
-        "phone": mask_phone(facts["customer"]["phone"]),
-    }
+    facts["customer"] |= {"name": HIDDEN, "email": "", "phone": mask_phone(facts["customer"]["phone"])}
     facts["pro"] |= {"email": "", "phone": mask_phone(facts["pro"]["phone"])}
-    messages = [{**message, "body": mask_text(message["body"], names[0])} for message in it.messages]
-    checks = tuple(
-        replace(check, why=mask_text(check.why, names[0]), evidence=()) for check in it.assessment.checks
+    facts["report"] |= {name: hidden(facts["report"].get(name)) for name in ("details", "number_tried")}
+    facts["lead"]["description"] = hidden(facts["lead"]["description"])
+    facts["messages"] = rows(facts["messages"], "body")
+    checks = tuple(replace(check, why=hidden(check.why), evidence=()) for check in it.assessment.checks)
+    (report,) = rows([it.report], "details", "number_tried", "decision_note", "proposal_note")
+    return replace(
+        it,
+        report=report,
+        facts=facts,
+        messages=rows(it.messages, "body"),
+        assessment=replace(it.assessment, checks=checks, headline=hidden(it.assessment.headline)),
+        answers=rows(it.answers, "body"),
+        decisions=[{**row, "checks": []} for row in rows(it.decisions, "note")],
+        timeline=[{**row, "old": None, "new": None} for row in rows(it.timeline, "reason")],
+        attachments=[{**row, "name": HIDDEN} for row in it.attachments],
+        changes=[],
     )
-    assessment = replace(it.assessment, checks=checks, headline=mask_text(it.assessment.headline, names[0]))
-    answers = [{**answer, "body": mask_text(answer["body"], *names)} for answer in it.answers]
-    return replace(it, facts=facts, messages=messages, assessment=assessment, answers=answers, changes=[])
 
 
 def seconds_left(it: Row, now: Any) -> float:

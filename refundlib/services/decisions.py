@@ -32,13 +32,17 @@ from refundlib.services.policies import in_force, policies
 from refundlib.services.pro_view import deciding_clause, owes_reason
 from refundlib.services.triage import (
     Row,
+    demand_alone,
     demand_free,
-    demand_reason,
+    demand_other_judge,
     demand_state,
+    lock_charge_of,
     lock_report,
     open_again,
+    reported_again,
     stop_pause,
 )
+from refundlib.services.written import demand_reason
 
 Verdict = Literal["approve", "deny"]
 PAST_TENSE: Final = {"approve": "approved", "deny": "denied"}
@@ -207,7 +211,7 @@ def _demand_decidable(
         raise WrongState(
             f"Report {report['report_id']} changed while you looked at it. Reload the page and decide again."
         )
-    _demand_other_judge(conn, report, actor)
+    demand_other_judge(conn, report, actor)
 
 
 def _who_decided(conn: Connection, report: Row) -> str:
@@ -217,17 +221,6 @@ def _who_decided(conn: Connection, report: Row) -> str:
         f"at {standing['decided_at']:%Y-%m-%d %H:%M} UTC. "
         "Nothing was done a second time; open the next claim."
     )
-
-
-def _demand_other_judge(conn: Connection, report: Row, actor: Person) -> None:
-    if report["round"] == 1:
-        return
-    previous = queries.decisions.previous_decision(conn, report_id=report["report_id"], round=report["round"])
-    if previous and previous["decision"] == "deny" and previous["decided_by"] == actor.person_id:
-        raise SamePerson(
-            f"You denied {report['report_id']} before; "
-            "an appeal is judged by another person. Release it to the queue."
-        )
 
 
 def _demand_amount(report: Row, amount_minor: int | None, currency: str | None) -> int:
@@ -479,16 +472,21 @@ def _demand_proposal(conn: Connection, report: Row, actor: Person, expected_vers
         raise SamePerson(
             f"You approved {report['report_id']} first; the second look must be another manager's."
         )
+    demand_other_judge(conn, report, actor)
     return proposal
 
 
 @command("send_back")
 def send_back(desk: Desk, actor: Person, report_id: str, reason: str) -> None:
-    """Returns an approval above the limit to the queue. Raises NotFound, WrongState, ReasonMissing."""
+    """Returns an approval above the limit to the queue.
+
+    Raises NotFound, WrongState, ReasonMissing, SamePerson for who denied it before an appeal.
+    """
     text = demand_reason(reason, "Sending an approval back")
     with desk.transaction() as conn:
         report = lock_report(conn, report_id)
         demand_state(report, "sent back", "awaiting_second_approval")
+        demand_other_judge(conn, report, actor)
         queries.decisions.set_sent_back(conn, report_id=report_id)
         audit.record(
             conn,
@@ -512,11 +510,13 @@ def undo(desk: Desk, actor: Person, report_id: str, reason: str) -> None:
 
     Raises NotFound, WrongState, ReasonMissing, CreditSpent.
     """
-    now = desk.clock()
     text = demand_reason(reason, "Undoing an approval")
-    with desk.transaction() as conn:
+    with refusing(reported_again(report_id)), desk.transaction() as conn:
+        lock_charge_of(conn, report_id)
         report = lock_report(conn, report_id)
+        now = desk.clock()
         demand_state(report, "undone", "approved")
+        demand_alone(conn, report)
         decision_id, amount = report["standing_decision_id"], report["refunded_amount"]
         account = posting.load_account(
             conn, report["pro_id"], report["currency"], also=[f"refund:{decision_id}"]

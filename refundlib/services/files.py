@@ -16,11 +16,13 @@ from sqlalchemy import Connection
 
 from refundlib.db.queries import queries
 from refundlib.domain.errors import BadFile, NotAllowed, NotFound
-from refundlib.domain.people import VIEWER, Person
+from refundlib.domain.people import Person, is_masked
 from refundlib.services.desk import Desk, command
 
 FILE_BYTES_MAX: Final = 10 * 1024 * 1024
 FILES_MAX: Final = 10
+# With what comes later: answers, an appeal, mails.
+REPORT_FILES_MAX: Final = 50
 NAME_CHARACTERS_MAX: Final = 120
 # Beyond that a picture of a few kilobytes would fill the memory of who opens it.
 PIXELS_MAX: Final = 50_000_000
@@ -110,9 +112,12 @@ def keep(conn: Connection, file: File) -> str:
 
 
 def attach(conn: Connection, actor: Person, report_id: str, files: Sequence[File], now: datetime) -> None:
-    """Puts files beside a report; one that is there already stays as it is. Raises BadFile for too many."""
+    """Puts files beside a locked or new report; one that is there stays. Raises BadFile for too many."""
     demand_few(files)
-    for file in files:
+    if files and queries.attachments.count(conn, report_id=report_id) + len(files) > REPORT_FILES_MAX:
+        raise BadFile(f"Report {report_id} would have more than {REPORT_FILES_MAX} files, which is the most.")
+    # By their hash: two transactions with the same files wait for each other in one order.
+    for file in sorted(files, key=lambda each: each.sha256):
         queries.attachments.attach(
             conn,
             report_id=report_id,
@@ -124,17 +129,9 @@ def attach(conn: Connection, actor: Person, report_id: str, files: Sequence[File
 
 
 @command("read_claim")
-def attachments(desk: Desk, actor: Person, report_id: str) -> list[Row]:
-    """A report's files without their content: name, media_type, size_bytes, sha256, who, when."""
-    with desk.reading() as conn:
-        rows: list[Row] = queries.attachments.of_report(conn, report_id=report_id)
-    return rows
-
-
-@command("read_claim")
 def attachment(desk: Desk, actor: Person, report_id: str, sha256: str) -> File:
     """One file of a report. Raises NotFound; NotAllowed for a viewer: a picture cannot be masked."""
-    if actor.roles <= {VIEWER}:
+    if is_masked(actor):
         raise NotAllowed("A viewer sees that there is a file, not what is in it. Ask somebody of support.")
     with desk.reading() as conn:
         row = queries.attachments.attachment(conn, report_id=report_id, sha256=sha256)

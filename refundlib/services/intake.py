@@ -12,7 +12,7 @@ from refundlib.db.constraints import refusing
 from refundlib.db.queries import queries
 from refundlib.domain.claim import REASONS
 from refundlib.domain.eligibility import Assessment
-from refundlib.domain.errors import BadFigure, NotFound, RefundedBefore, ReportedBefore
+from refundlib.domain.errors import BadFigure, DeniedBefore, NotFound, RefundedBefore, ReportedBefore
 from refundlib.domain.money import format_money
 from refundlib.domain.people import Person
 from refundlib.domain.policy import Policy
@@ -21,7 +21,8 @@ from refundlib.services.desk import Desk, command
 from refundlib.services.files import File, attach
 from refundlib.services.intake_snapshot import assess, canonical, draft_facts, parse
 from refundlib.services.policies import in_force, policies
-from refundlib.services.received import file_mail
+from refundlib.services.received import hand_over, lock_waiting
+from refundlib.services.written import demand_text
 
 CHANNELS: Final = ("chat", "email", "phone")
 DETAILS_CHARACTERS_MAX: Final = 10_000
@@ -51,14 +52,15 @@ class Draft:
 class Prospect:
     """What a report would be if it were filed now.
 
-    facts: what would be frozen; report_until: the last moment the charge can be reported (W1); decide_by: the
-    deadline it would get; obstacle: why it cannot be filed, None when it can.
+    facts: what would be frozen; reported_at: now, or when the pro's mail came; report_until: the last moment
+    the charge can be reported (W1); decide_by: the deadline it would get; obstacle: why it cannot be filed,
+    None when it can.
     """
 
     facts: Row
     assessment: Assessment
     policy: Policy
-    now: datetime
+    reported_at: datetime
     report_until: datetime
     decide_by: datetime
     obstacle: ReportedBefore | None
@@ -66,14 +68,17 @@ class Prospect:
     @property
     def is_late(self) -> bool:
         """Whether the days in which the charge can be reported are over."""
-        return self.now > self.report_until
+        return self.reported_at > self.report_until
 
 
 @command("file_report")
-def prospect(desk: Desk, actor: Person, draft: Draft) -> Prospect:
-    """What the checks say of a report before it is filed. Changes nothing. Raises NotFound, BadFigure."""
+def prospect(desk: Desk, actor: Person, draft: Draft, reported_at: datetime | None = None) -> Prospect:
+    """What the checks say of a report before it is filed. Changes nothing. Raises NotFound, BadFigure.
+
+    reported_at: when the pro's mail came; now unless given.
+    """
     with desk.reading() as conn:
-        return look_ahead(conn, desk, draft)
+        return look_ahead(conn, desk, draft, reported_at)
 
 
 @command("file_report")
@@ -82,15 +87,18 @@ def file_report(
 ) -> str:
     """Files a report for the pro who paid the charge; the new report's id.
 
-    received_id: the pro's mail it is of. A late one is filed too: that it is late is among its checks.
-    Raises NotFound, BadFigure, BadFile, ReportedBefore while a report on the charge is to be decided,
-    RefundedBefore, WrongState (the mail was handled).
+    received_id: the pro's mail it is of: the pro reported it when the mail came. A late one is filed too:
+    that it is late is among its checks. Raises NotFound, BadFigure, BadFile, ReportedBefore while a report on
+    the charge is to be decided or was denied for the same reason, RefundedBefore, WrongState (the mail was
+    handled, or placed elsewhere).
     """
     with refusing(same_moment(draft.charge_id)), desk.transaction() as conn:
         lock_charge(conn, draft.charge_id)
-        report_id = write(conn, desk, actor, look_ahead(conn, desk, draft), draft.channel, files)
-        if received_id is not None:
-            file_mail(conn, desk, actor, received_id, report_id)
+        mail = None if received_id is None else lock_waiting(conn, received_id)
+        ahead = look_ahead(conn, desk, draft, mail["received_at"] if mail else None)
+        report_id = write(conn, desk, actor, ahead, draft.channel, files)
+        if mail is not None:
+            hand_over(conn, desk, actor, mail, report_id, ahead.facts["pro"]["pro_id"], draft.charge_id)
     return report_id
 
 
@@ -105,11 +113,13 @@ def same_moment(charge_id: str) -> dict[str, ReportedBefore]:
     return {"one_open_report_a_charge": ReportedBefore(words, "")}
 
 
-def look_ahead(conn: Connection, desk: Desk, draft: Draft) -> Prospect:
+def look_ahead(conn: Connection, desk: Desk, draft: Draft, reported_at: datetime | None = None) -> Prospect:
     """The prospect of a draft, in the caller's transaction. Raises NotFound, BadFigure."""
     _check_words(draft)
-    now = desk.clock()
-    charge: Row | None = queries.intake.charge(conn, charge_id=draft.charge_id, now=now)
+    now = reported_at or desk.clock()
+    charge: Row | None = queries.intake.charge(
+        conn, charge_id=draft.charge_id, reason=draft.reason, now=desk.clock()
+    )
     if charge is None:
         raise NotFound(
             f"There is no charge {draft.charge_id!r} here, or not all of its lead, pro and customer. "
@@ -123,7 +133,7 @@ def look_ahead(conn: Connection, desk: Desk, draft: Draft) -> Prospect:
         facts=facts,
         assessment=assess(desk, bundle, policy),
         policy=policy,
-        now=now,
+        reported_at=now,
         report_until=charge["charged_at"] + timedelta(days=policy.window_days),
         decide_by=now + timedelta(hours=in_force(versions, now).sla_hours),
         obstacle=_obstacle(charge),
@@ -141,6 +151,7 @@ def write(
     """Writes the report of a prospect, with its files; its id. Raises ReportedBefore, BadFile."""
     if ahead.obstacle is not None:
         raise ahead.obstacle
+    now = desk.clock()
     facts, report_id = ahead.facts, _new_id(conn)
     said = facts["report"] | {"report_id": report_id}
     charge, lead = facts["charge"], facts["lead"]
@@ -162,15 +173,16 @@ def write(
         changed_category=said["changed_category"],
         number_tried=said.get("number_tried"),
         channel=channel,
-        reported_at=ahead.now,
+        reported_at=ahead.reported_at,
+        taken_at=now,
         filed_by=actor.person_id,
         deadline_at=ahead.decide_by,
         facts=canonical(facts | {"report": said}),
         **summary(ahead.assessment),
     )
-    attach(conn, actor, report_id, files, ahead.now)
+    attach(conn, actor, report_id, files, now)
     new = {"state": "open", "charge_id": charge["charge_id"], "reason": said["reason"], "channel": channel}
-    audit.record(conn, actor, "filed", ahead.now, subject=report_id, report_id=report_id, new=new)
+    audit.record(conn, actor, "filed", now, subject=report_id, report_id=report_id, new=new)
     return report_id
 
 
@@ -203,16 +215,8 @@ def _check_words(draft: Draft) -> None:
         demand_text(what, text or "", most)
 
 
-def demand_text(what: str, text: str, most: int) -> None:
-    """Raises BadFigure for a text that is longer than `most` characters, or that no database keeps."""
-    if len(text) > most:
-        raise BadFigure(f"{what} can have {most} characters, not {len(text)}. Shorten the text.")
-    if "\x00" in text or any("\ud800" <= sign <= "\udfff" for sign in text):
-        raise BadFigure(f"{what} can only have signs that can be read. Write it again.")
-
-
 def _obstacle(charge: Row) -> ReportedBefore | None:
-    """What stands in the way of a report on a charge: one that is to be decided, or a refund."""
+    """What stands in the way of a report: one to be decided, a refund, a denial for the same reason."""
     if first := charge["open_report"]:
         return ReportedBefore(
             f"Charge {charge['charge_id']} has a report already: {first} is still to be decided. Open it.",
@@ -222,6 +226,12 @@ def _obstacle(charge: Row) -> ReportedBefore | None:
         money = format_money(charge["refunded_before"], charge["currency"])
         return RefundedBefore(
             f"Charge {charge['charge_id']} was refunded before: {money} on report {first}. Open it.", first
+        )
+    if first := charge["denied_report"]:
+        return DeniedBefore(
+            f"Charge {charge['charge_id']} was reported for this reason before, and denied: {first}. "
+            "With new evidence that report can be opened once more (appeal).",
+            first,
         )
     return None
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 from refundlib.db.queries import queries
 from refundlib.domain.errors import NotFound
 from refundlib.domain.masking import HIDDEN, mask_phone, mask_text
-from refundlib.domain.people import VIEWER, Person
+from refundlib.domain.people import Person, is_masked
 from refundlib.services.claims import MESSAGES_MAX
 from refundlib.services.desk import Desk, command
 
@@ -44,7 +44,7 @@ def lead(desk: Desk, actor: Person, lead_id: str) -> Lead:
                 for pro in pros
             },
         )
-    return _masked(found) if actor.roles <= {VIEWER} else found
+    return _masked(found) if is_masked(actor) else found
 
 
 def _masked(it: Lead) -> Lead:

@@ -6,9 +6,11 @@ that the mailbox is further than it thought, and lets the first go on. The mailb
 """
 
 import time
-from contextlib import closing
+from collections.abc import Generator, Iterable
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -26,13 +28,14 @@ from refundlib.domain.placing import (
     place,
     sender_addresses,
 )
-from refundlib.domain.received_mail import Fetched, Position, ReadMail
+from refundlib.domain.received_mail import EnoughRead, Fetched, Position, ReadMail
 from refundlib.services import audit
-from refundlib.services.answers import land
+from refundlib.services.answers import Answer, land
 from refundlib.services.desk import Desk, Mailbox, command
 from refundlib.services.files import File, examined, keep, mail_file
 from refundlib.services.intake import Draft, look_ahead
 from refundlib.services.received import demand_waiting
+from refundlib.services.triage import lock_report
 from refundlib.services.work import Work
 
 KINDS: Final = ("proposed", "unplaced", "answer", "known")
@@ -45,6 +48,7 @@ REPORTS_MAX: Final = 20
 LEFT_OUT_CHARACTERS_MAX: Final = 500
 WHY_CHARACTERS_MAX: Final = 1_000
 _NO_WORDS: Final = "The mail has no words of the pro's own. It lies beside the claim as it came."
+_NOT_KEPT: Final = "Nobody wrote it, so the mail as it came was not kept; it is still in the mailbox."
 
 Row = dict[str, Any]
 
@@ -57,15 +61,21 @@ class _Arrived:
     files: tuple[File, ...]
     left_out: tuple[str, ...]
 
-    @property
+    @cached_property
     def whole(self) -> File | None:
-        """The mail as it came; None when it was too large to be fetched, or empty."""
-        return mail_file(self.mail.raw) if self.mail.raw else None
+        """The mail as it came; None when nobody wrote it, when it was too large to be fetched, or empty."""
+        return mail_file(self.mail.raw) if self.mail.raw and not self.mail.is_automatic else None
+
+    @property
+    def all_files(self) -> tuple[File, ...]:
+        """What it carries, and the mail itself."""
+        return (*self.files, *((self.whole,) if self.whole else ()))
 
 
 def read_mailbox(desk: Desk, mailbox: Mailbox, limit: int = MAILS_A_PASS_MAX) -> Work:
     """Reads the new mails of a mailbox, at most `limit`; counts of proposed, unplaced, answer and known.
 
+    After PASS_SECONDS_MAX no other mail is asked for; one is taken in any case.
     Safe to repeat, to stop and to run by several at once. Raises MailboxClosed, DatabaseDown, DatabaseSlow;
     what was read by then stays.
     """
@@ -77,14 +87,22 @@ def read_mailbox(desk: Desk, mailbox: Mailbox, limit: int = MAILS_A_PASS_MAX) ->
     ends_at = time.monotonic() + PASS_SECONDS_MAX
     with closing(mailbox.mails(position, limit)) as mails:
         for fetched in mails:
-            if time.monotonic() > ends_at:  # the worker has other jobs
-                return Work(counts, more=True)
             kind = _take(desk, mailbox.name, position, fetched)
             if kind is None:
                 return Work(counts)
             counts[kind] += 1
             position = fetched.position
+            # The worker has other jobs. Asked only now: else a slow mail would be fetched again for ever.
+            if time.monotonic() > ends_at:
+                _end(mails)
+                return Work(counts, more=True)
     return Work(counts, more=sum(counts.values()) >= limit)
+
+
+def _end(mails: Generator[Fetched]) -> None:
+    """Ends a pass after a mail that was kept: a folder remembers that it has to read that one no more."""
+    with suppress(EnoughRead, StopIteration):
+        mails.throw(EnoughRead())
 
 
 def read_all(desk: Desk, mailbox: Mailbox) -> dict[str, int]:
@@ -132,6 +150,8 @@ def _arrived(mail: ReadMail) -> _Arrived:
             files.append(examined(attached.name, attached.content))
         except BadFile as refusal:
             left_out.append(str(refusal))
+    if mail.is_automatic and mail.raw:
+        left_out.append(_NOT_KEPT)
     return _Arrived(mail, tuple(files), tuple(each[:LEFT_OUT_CHARACTERS_MAX] for each in left_out))
 
 
@@ -152,25 +172,42 @@ def _take_in_one(
 
 
 def _keep(conn: Connection, desk: Desk, name: str, arrived: _Arrived, placement: Placement) -> str:
+    is_answer = placement.state == "answer" and placement.report_id is not None
+    if is_answer:
+        lock_report(conn, str(placement.report_id))
+    _keep_files(conn, arrived.all_files)
     received_id = _write_mail(conn, desk, name, arrived, placement)
     if received_id is None:
         return "known"  # another mailbox has it too, and its reader was first
     for file in arrived.files:
-        queries.mailbox.write_file(conn, received_id=received_id, sha256=keep(conn, file), name=file.name)
-    if placement.state == "answer" and placement.report_id:
-        beside = (*arrived.files, *((arrived.whole,) if arrived.whole else ()))
-        words = arrived.mail.words or _NO_WORDS
-        land(
-            conn,
-            desk,
-            MAILBOX,
-            placement.report_id,
-            words,
-            channel="email",
-            files=beside,
-            received_id=received_id,
-        )
+        queries.mailbox.write_file(conn, received_id=received_id, sha256=file.sha256, name=file.name)
+    if is_answer:
+        _land(conn, desk, arrived, str(placement.report_id), received_id)
     return placement.state
+
+
+def _keep_files(conn: Connection, files: Iterable[File]) -> None:
+    """Keeps a mail's files by their hash, in the order everybody keeps files: a report first, then these.
+
+    Whoever keeps the same file waits until this transaction ends; in one order nobody waits in a ring.
+    """
+    for file in sorted(files, key=lambda each: each.sha256):
+        keep(conn, file)
+
+
+def _land(conn: Connection, desk: Desk, arrived: _Arrived, report_id: str, received_id: int) -> None:
+    """The answer lands on its claim; who is said to have written it is kept, as anybody can write a From."""
+    words = arrived.mail.words or _NO_WORDS
+    land(conn, desk, MAILBOX, report_id, Answer(words, "email", arrived.all_files, None, received_id))
+    audit.record(
+        conn,
+        MAILBOX,
+        "mail_answer",
+        desk.clock(),
+        subject=f"mail:{received_id}",
+        report_id=report_id,
+        new={"received_id": received_id, "from_address": arrived.mail.from_address},
+    )
 
 
 def _write_mail(
@@ -189,7 +226,7 @@ def _write_mail(
         body=mail.body,
         sent_at=mail.sent_at,
         received_at=now,
-        raw_sha256=keep(conn, arrived.whole) if arrived.whole else None,
+        raw_sha256=arrived.whole.sha256 if arrived.whole else None,
         left_out=list(arrived.left_out),
         state=placement.state,
         why=placement.why,

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from refundlib.db.queries import queries
 from refundlib.domain.errors import BadFigure, MailDelayed, MailRefused, NotFound
 from refundlib.domain.masking import HIDDEN, mask_text
-from refundlib.domain.people import VIEWER, Person
+from refundlib.domain.people import Person, is_masked
 from refundlib.services.desk import Desk, Letter, command
 from refundlib.services.work import Work
 
@@ -253,7 +253,7 @@ def waiting(desk: Desk, actor: Person) -> Row:
 
 def _for_reader(desk: Desk, actor: Person, row: Row) -> Row:
     told = {**row, "status": status_of(row, server_is_set=desk.mailer.is_set)}
-    return told if actor.roles - {VIEWER} else _masked(told)
+    return _masked(told) if is_masked(actor) else told
 
 
 def status_of(row: Mapping[str, Any], *, server_is_set: bool) -> str:

@@ -12,7 +12,7 @@ from refundlib.db.constraints import refusing
 from refundlib.db.queries import queries
 from refundlib.domain.errors import KeyUsed, NotYours, Refusal, TooLate
 from refundlib.domain.people import Person
-from refundlib.services.answers import land
+from refundlib.services.answers import Answer, key_used, land
 from refundlib.services.desk import Desk, command
 from refundlib.services.files import File
 from refundlib.services.intake import Draft, Prospect, lock_charge, look_ahead, same_moment, write
@@ -69,7 +69,7 @@ def file_for_marketplace(
             request_key=request_key,
             request_sha256=request_sha256,
             report_id=report_id,
-            filed_at=ahead.now,
+            filed_at=ahead.reported_at,
         )
     return Filed(report_id, is_new=True)
 
@@ -87,8 +87,8 @@ def answer_for_marketplace(
 ) -> None:
     """Keeps the pro's answer to their report. Raises NotFound, NotYours and what `record_answer` raises."""
     see_for_marketplace(desk, actor, pro_id, report_id)
-    with refusing({"answers_request_key_key": KeyUsed(_KEY_USED)}), desk.transaction() as conn:
-        land(conn, desk, actor, report_id, body, channel="api", files=files, request_key=request_key)
+    with refusing(key_used()), desk.transaction() as conn:
+        land(conn, desk, actor, report_id, Answer(body, "api", files, request_key))
 
 
 @command("file_for_marketplace")

@@ -16,7 +16,7 @@ from refundlib.domain.people import Person
 from refundlib.domain.policy import CLAUSES, Policy, policy_from_json
 from refundlib.services import audit
 from refundlib.services.desk import Desk, command
-from refundlib.services.triage import demand_reason
+from refundlib.services.written import demand_reason
 
 VERSION_CHARACTERS_MAX: Final = 40
 CLAUSE_CHARACTERS_MAX: Final = 1000

@@ -8,7 +8,7 @@ from typing import Any, Final
 from refundlib.db.queries import queries
 from refundlib.domain.errors import NotFound, ReportedBefore, WrongState
 from refundlib.domain.masking import mask_text
-from refundlib.domain.people import VIEWER, Person
+from refundlib.domain.people import Person, is_masked
 from refundlib.services.desk import Desk, command
 from refundlib.services.intake import Draft, file_report, prospect
 
@@ -35,7 +35,7 @@ def precedents(desk: Desk, actor: Person, report_id: str) -> list[Row]:
         rows: list[Row] = queries.precedents.nearest(
             conn, **claim, words=" | ".join(words) or None, rows=COMPARED_MAX, limit=SHOWN
         )
-    if actor.roles <= {VIEWER}:
+    if is_masked(actor):
         return [{**row, "note": mask_text(row["note"])} for row in rows]
     return rows
 

@@ -11,8 +11,9 @@ from typing import Any, Final
 from refundlib.db.queries import queries
 from refundlib.domain.eligibility import CLAUSE_OF_REASON
 from refundlib.domain.errors import NotFound
+from refundlib.domain.masking import mask_text
 from refundlib.domain.money import format_money
-from refundlib.domain.people import Person
+from refundlib.domain.people import Person, is_masked
 from refundlib.services import card_refunds
 from refundlib.services.desk import Desk, command
 from refundlib.services.policies import in_force, policies
@@ -34,7 +35,10 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Decided:
-    """One decision as the pro reads it: what, when, the clause with its words, why where that is owed."""
+    """One decision as the pro reads it: what, when, the clause with its words, why where that is owed.
+
+    taken_back: an approval that was undone.
+    """
 
     decision: str
     decided_at: datetime
@@ -42,6 +46,7 @@ class Decided:
     clause: str
     clause_text: str
     reason: str
+    taken_back: bool
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,10 @@ def see_as_pro(desk: Desk, actor: Person, report_id: str) -> ProView:
         payouts = queries.claims.card_refunds(conn, report_id=report_id)
         versions = policies(conn)
     policy = in_force(versions, row["charged_at"])
+
+    def hidden(text: str) -> str:
+        return mask_text(text, row["pro_name"], row["customer_name"]) if is_masked(actor) else text
+
     decided = tuple(
         Decided(
             each["decision"],
@@ -121,7 +130,10 @@ def see_as_pro(desk: Desk, actor: Person, report_id: str) -> ProView:
             each["refund_amount"],
             clause := deciding_clause(each["decision"], row["reason"], each["checks"]),
             policy.clause(clause),
-            each["note"] if owes_reason(each["decision"], each["refund_amount"], row["amount"]) else "",
+            hidden(
+                each["note"] if owes_reason(each["decision"], each["refund_amount"], row["amount"]) else ""
+            ),
+            each["decision"] == "approve" and each["decision_id"] != row["standing_decision_id"],
         )
         for each in decisions
     )
@@ -133,7 +145,7 @@ def see_as_pro(desk: Desk, actor: Person, report_id: str) -> ProView:
         state=state,
         headline=_headline(state, row, may_appeal=may_appeal),
         decide_by=row["deadline_at"] if state == "open" else None,
-        question=row["question"] if state == "waiting_on_pro" else None,
+        question=hidden(row["question"]) if state == "waiting_on_pro" else None,
         decisions=decided,
         credit=_credit(desk, report_id) if state == "approved" else None,
         card_refunds=tuple(

@@ -33,7 +33,7 @@ from refundlib.services import audit, posting
 from refundlib.services.desk import Desk, command
 from refundlib.services.ledger import start_of
 from refundlib.services.places import END_OF_TIME, named, place
-from refundlib.services.triage import demand_reason
+from refundlib.services.written import demand_reason
 
 FIRST_DAY: Final = date(2000, 1, 1)
 _PAYOUTS_ONLY: Final = (

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from refundlib.db.constraints import refusing
 from refundlib.db.queries import queries
-from refundlib.domain.errors import BadFigure, NotFound, ReasonMissing, Refusal, TakenByOther, WrongState
+from refundlib.domain.errors import BadFigure, NotFound, Refusal, SamePerson, TakenByOther, WrongState
 from refundlib.domain.people import Person, may
 from refundlib.services import audit
 from refundlib.services.desk import Desk, command
@@ -16,9 +16,10 @@ from refundlib.services.files import File, attach
 from refundlib.services.mailing import enqueue_for_report
 from refundlib.services.people import person
 from refundlib.services.policies import in_force, policies
+from refundlib.services.received import hand_over, lock_waiting
+from refundlib.services.written import demand_reason
 
 LEASE_MINUTES: Final = 15
-REASON_CHARACTERS_MAX: Final = 4000
 ASSIGNED_MAX: Final = 500
 
 STATE_WORDS: Final = {
@@ -52,16 +53,6 @@ def demand_state(report: Row, deed: str, *states: str) -> None:
         )
 
 
-def demand_reason(reason: str, what: str) -> str:
-    """The reason without surrounding blanks. Raises ReasonMissing when empty or too long."""
-    text = reason.strip()
-    if not text:
-        raise ReasonMissing(f"{what} needs a written reason. Write one sentence; it is kept with the claim.")
-    if len(text) > REASON_CHARACTERS_MAX:
-        raise ReasonMissing(f"The reason has {len(text)} characters; {REASON_CHARACTERS_MAX} is the most.")
-    return text
-
-
 def demand_free(report: Row, actor: Person, now: datetime) -> None:
     """Raises TakenByOther when another person holds the claim and the lease still runs."""
     holder = report["holder"]
@@ -69,6 +60,17 @@ def demand_free(report: Row, actor: Person, now: datetime) -> None:
         raise TakenByOther(
             f"{holder} works on {report['report_id']} until {report['lease_until']:%H:%M} UTC. "
             "Take another claim, or ask a manager to reassign this one."
+        )
+
+
+def demand_other_judge(conn: Connection, report: Row, person: Person) -> None:
+    """Raises SamePerson when the person denied an earlier round: an appeal is judged by another one."""
+    if report["round"] > 1 and queries.triage.has_denied(
+        conn, report_id=report["report_id"], person_id=person.person_id
+    ):
+        raise SamePerson(
+            f"{person.name} denied {report['report_id']} before; an appeal is judged by another person. "
+            "Release it to the queue."
         )
 
 
@@ -90,12 +92,16 @@ def take_next(desk: Desk, actor: Person) -> str | None:
 
 @command("take")
 def take(desk: Desk, actor: Person, report_id: str) -> None:
-    """Gives one claim to the actor, or renews the lease. Raises NotFound, WrongState, TakenByOther."""
+    """Gives one claim to the actor, or renews the lease.
+
+    Raises NotFound, WrongState, TakenByOther, SamePerson for an appeal of the actor's own denial.
+    """
     now = desk.clock()
     with desk.transaction() as conn:
         report = lock_report(conn, report_id)
         demand_state(report, "taken", "open", "waiting_on_pro", "awaiting_second_approval")
         demand_free(report, actor, now)
+        demand_other_judge(conn, report, actor)
         queries.triage.set_holder(
             conn, report_id=report_id, holder=actor.person_id, lease_until=_lease_end(now)
         )
@@ -119,7 +125,7 @@ def release(desk: Desk, actor: Person, report_id: str) -> None:
 def reassign(desk: Desk, actor: Person, report_id: str, to_person: str) -> None:
     """Gives a claim to another person, whoever holds it.
 
-    Raises NotFound, UnknownPerson, BadFigure (nobody who decides), WrongState.
+    Raises NotFound, UnknownPerson, BadFigure (nobody who decides), WrongState, SamePerson.
     """
     receiver = _receiver(desk, to_person)
     with desk.transaction() as conn:
@@ -128,7 +134,7 @@ def reassign(desk: Desk, actor: Person, report_id: str, to_person: str) -> None:
 
 @command("reassign")
 def reassign_all(desk: Desk, actor: Person, report_ids: Sequence[str], to_person: str) -> list[str]:
-    """Gives claims to one person in one transaction; those decided meanwhile stay as they are and come back.
+    """Gives claims to one person in one transaction; those they cannot have stay as they are and come back.
 
     Raises NotFound, UnknownPerson, BadFigure (nobody who decides, too many claims): then none is given.
     """
@@ -141,7 +147,7 @@ def reassign_all(desk: Desk, actor: Person, report_ids: Sequence[str], to_person
         for report_id in sorted(set(report_ids)):
             try:
                 _give(conn, desk, actor, report_id, receiver)
-            except WrongState:
+            except (WrongState, SamePerson):
                 left.append(report_id)
     return left
 
@@ -157,6 +163,7 @@ def _give(conn: Connection, desk: Desk, actor: Person, report_id: str, receiver:
     now = desk.clock()
     report = lock_report(conn, report_id)
     demand_state(report, "reassigned", "open", "waiting_on_pro", "awaiting_second_approval")
+    demand_other_judge(conn, report, receiver)
     queries.triage.set_holder(
         conn, report_id=report_id, holder=receiver.person_id, lease_until=_lease_end(now)
     )
@@ -203,43 +210,70 @@ def ask_pro(desk: Desk, actor: Person, report_id: str, question: str) -> None:
 
 @command("withdraw")
 def withdraw(desk: Desk, actor: Person, report_id: str, reason: str) -> None:
-    """Takes a report back for the pro. Raises NotFound, WrongState, TakenByOther, ReasonMissing."""
+    """Takes a report back for the pro.
+
+    Raises NotFound, WrongState, TakenByOther, ReasonMissing, SamePerson for who denied it before an appeal.
+    """
     now = desk.clock()
     text = demand_reason(reason, "A withdrawal")
     with desk.transaction() as conn:
         report = lock_report(conn, report_id)
         demand_state(report, "withdrawn", "open", "waiting_on_pro")
         demand_free(report, actor, now)
+        demand_other_judge(conn, report, actor)
         queries.triage.set_withdrawn(conn, report_id=report_id)
         _audit_state(conn, actor, "withdrawn", now, report, "withdrawn", text)
         enqueue_for_report(conn, desk, "withdrawn", report_id, created_at=now, facts={"reason": text})
 
 
 @command("reopen")
-def reopen(desk: Desk, actor: Person, report_id: str, reason: str, files: Sequence[File] = ()) -> None:
+def reopen(
+    desk: Desk,
+    actor: Person,
+    report_id: str,
+    reason: str,
+    files: Sequence[File] = (),
+    *,
+    received_id: int | None = None,
+) -> None:
     """Opens a denied report again, once: a new round with its own deadline, for another person to decide.
 
-    reason, files: the new evidence. Raises NotFound, WrongState (reopened before, or another report on the
-    charge is open or approved), ReasonMissing, BadFile.
+    reason, files, received_id (a mail of the pro): the new evidence. Raises NotFound, WrongState (reopened
+    before, another report on the charge is open or approved, the mail was handled), ReasonMissing, BadFile.
     """
-    now = desk.clock()
     text = demand_reason(reason, "Reopening a denied report")
-    with refusing(_reported_again(report_id)), desk.transaction() as conn:
+    with refusing(reported_again(report_id)), desk.transaction() as conn:
+        lock_charge_of(conn, report_id)
+        mail = None if received_id is None else lock_waiting(conn, received_id)
         report = lock_report(conn, report_id)
+        now = desk.clock()
         demand_state(report, "reopened", "denied")
         _demand_first_appeal(conn, report)
+        demand_alone(conn, report)
         attach(conn, actor, report_id, files, now)
+        if mail is not None:
+            hand_over(conn, desk, actor, mail, report_id, report["pro_id"])
         open_again(conn, report, now)
         _audit_state(conn, actor, "reopened", now, report, "open", text)
         enqueue_for_report(conn, desk, "reopened", report_id, created_at=now, facts={"reason": text})
+
+
+def lock_charge_of(conn: Connection, report_id: str) -> None:
+    """Holds up reports on the charge of a report: before the report's own lock, as a filing does."""
+    if charge_id := queries.triage.charge_of(conn, report_id=report_id):
+        queries.intake.lock_charge(conn, charge_id=charge_id)
 
 
 def _demand_first_appeal(conn: Connection, report: Row) -> None:
     if queries.triage.denials(conn, report_id=report["report_id"]) > 1:
         raise WrongState(
             f"Report {report['report_id']} was reopened before and denied again; an appeal is judged once. "
-            "A new fact belongs into a new report."
+            "It stays denied."
         )
+
+
+def demand_alone(conn: Connection, report: Row) -> None:
+    """Raises WrongState while another report on the charge is open or approved."""
     if other := queries.triage.other_report(conn, **{k: report[k] for k in ("report_id", "charge_id")}):
         raise WrongState(
             f"Charge {report['charge_id']} has another report, {other['report_id']}, which is "
@@ -247,7 +281,7 @@ def _demand_first_appeal(conn: Connection, report: Row) -> None:
         )
 
 
-def _reported_again(report_id: str) -> dict[str, Refusal]:
+def reported_again(report_id: str) -> dict[str, Refusal]:
     """The database's own guard against two open reports on a charge, in words."""
     words = f"The charge of {report_id} was reported again; go on with that report."
     return {"one_open_report_a_charge": WrongState(words)}

@@ -1,5 +1,9 @@
-"""Files handed in: chosen in a form, shown beside a claim. Pictures are drawn, others saved; none is run."""
+"""Files handed in: chosen in a form, shown beside a claim or a mail, one open at a time.
 
+A picture is drawn when it is opened, others are saved; none is run.
+"""
+
+from collections.abc import Callable
 from typing import Any, Final
 
 import streamlit as st
@@ -12,6 +16,7 @@ from refundlib.ui.shell import Visit, refusals
 from refundlib.ui.text import quiet
 
 PICTURE_PIXELS: Final = 520
+_OPENED: Final = "file"
 _MEGABYTES: Final = FILE_BYTES_MAX // 1024 // 1024
 _KINDS: Final = {
     "application/pdf": "PDF",
@@ -44,18 +49,38 @@ def show(visit: Visit, it: Claim) -> None:
     if not it.attachments:
         quiet("Nothing was handed in with this report.")
         return
-    opened = st.query_params.get("file", it.attachments[0]["sha256"])
+    opened = chosen() or it.attachments[0]["sha256"]
     left, right = st.columns([9, 11], gap="medium")
     with left:
         for row in it.attachments:
-            _entry(visit, row, is_open=row["sha256"] == opened)
+            entry(row, is_open=row["sha256"] == opened)
+            when = words.moment(row["added_at"], visit.person)
+            quiet(
+                f"{kind_and_size(row)} · {when} by {words.plain(row['added_by_name'])}  \n"
+                f"SHA-256 {row['sha256'][:16]}…"
+            )
     with right, refusals():
-        _open(attachment(visit.desk, visit.person, it.report["report_id"], opened))
+        file = attachment(visit.desk, visit.person, it.report["report_id"], opened)
+        open_file(file.name, file.media_type, lambda: file)
 
 
-def _entry(visit: Visit, row: dict[str, Any], *, is_open: bool) -> None:
-    size = f"{row['size_bytes'] / 1024:,.0f} KB"
-    when = words.moment(row["added_at"], visit.person)
+def chosen() -> str | None:
+    """The SHA-256 of the file that is open, as the address names it; None for none."""
+    return st.query_params.get(_OPENED)
+
+
+def close() -> None:
+    """No file is open."""
+    st.query_params.pop(_OPENED, None)
+
+
+def kind_and_size(row: dict[str, Any]) -> str:
+    """PDF · 312 KB."""
+    return f"{_KINDS[row['media_type']]} · {max(row['size_bytes'] / 1024, 1):,.0f} KB"
+
+
+def entry(row: dict[str, Any], *, is_open: bool) -> None:
+    """The button that opens a file: a row with name, media_type and sha256."""
     st.button(
         words.plain(row["name"]),
         key=f"file-{row['sha256']}",
@@ -64,23 +89,20 @@ def _entry(visit: Visit, row: dict[str, Any], *, is_open: bool) -> None:
         on_click=_choose,
         args=(row["sha256"],),
     )
-    quiet(
-        f"{_KINDS[row['media_type']]} · {size} · {when} by {words.plain(row['added_by_name'])}  \n"
-        f"SHA-256 {row['sha256'][:16]}…"
-    )
 
 
 def _choose(sha256: str) -> None:
-    st.query_params["file"] = sha256
+    st.query_params[_OPENED] = sha256
 
 
-def _open(file: File) -> None:
-    if file.media_type in (JPEG, PNG):
-        st.image(file.content, caption=words.plain(file.name), width=PICTURE_PIXELS)
+def open_file(name: str, media_type: str, read: Callable[[], File], *, width: int = PICTURE_PIXELS) -> None:
+    """The open file, drawn if it is a picture, and the button that saves it. read: called when needed."""
+    if media_type in (JPEG, PNG):
+        st.image(read().content, caption=words.plain(name), width=width)
     st.download_button(
         "Save the file",
-        file.content,
-        file.name,
+        lambda: read().content,
+        name,
         # Never shown by the browser itself: saved, and opened by whoever asked for it.
         "application/octet-stream",
         on_click="ignore",

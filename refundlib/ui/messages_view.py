@@ -273,7 +273,9 @@ def _chat(visit: Visit) -> None:
             empty="Nobody has written anything yet.",
         )
     if it.messages and visit.may("mark_read"):
-        conversations.mark_read(visit.desk, visit.person, lead_id, pro_id, it.messages[-1]["sent_at"])
+        # A message from the future must not hide those that come before it.
+        until = min(it.messages[-1]["sent_at"], visit.desk.clock())
+        conversations.mark_read(visit.desk, visit.person, lead_id, pro_id, until)
 
 
 def _chat_head(visit: Visit, it: Conversation) -> None:

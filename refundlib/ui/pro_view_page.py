@@ -68,6 +68,8 @@ def _open(visit: Visit, it: ProView) -> None:
 
 def _decided(visit: Visit, it: ProView, each: Decided) -> None:
     what = "Refunded" if each.decision == "approve" else "Not refunded"
+    if each.taken_back:
+        what = "Refunded, and taken back later:"
     money = f" {words.money(each.amount_minor, it.currency)}" if each.amount_minor else ""
     st.markdown(f"**{what}{money}**, {words.moment(each.decided_at, visit.person)}")
     st.markdown(f"Our refund policy ({each.clause}): {words.plain(each.clause_text)}")

@@ -1,16 +1,19 @@
 """Mails of pros on the screen: those that wait for a person first, one opened beside the list."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 import pandas as pd
 import streamlit as st
 
 from refundlib.domain.claim import REASONS
-from refundlib.services import received
-from refundlib.services.files import JPEG, PNG, File
+from refundlib.domain.placing import report_of
+from refundlib.services import answers, received, triage
+from refundlib.services.answers import ANSWER_CHARACTERS_MAX
 from refundlib.services.mailbox import propose_again
-from refundlib.ui import words
+from refundlib.services.written import REASON_CHARACTERS_MAX
+from refundlib.ui import evidence, words
 from refundlib.ui.dialogs import asked, stay
 from refundlib.ui.figure_parts import chosen_row
 from refundlib.ui.paging import after, open_part, part, turn
@@ -19,11 +22,11 @@ from refundlib.ui.text import quiet
 
 TO_PROS, FROM_PROS = "To pros", "From pros"
 _PART: Final = "box"
-_LISTS: Final[Mapping[str, tuple[str, ...]]] = {
-    "Waiting": received.WAITING,
-    "Answers": ("answer",),
-    "Filed": ("filed",),
-    "Put aside": ("dismissed",),
+_LISTS: Final[Mapping[str, str | None]] = {
+    "Waiting": None,
+    "Answers": "answer",
+    "Filed": "filed",
+    "Put aside": "dismissed",
 }
 _STATES: Final[Mapping[str, str]] = {
     "proposed": "report to file",
@@ -41,6 +44,7 @@ _EMPTY: Final[Mapping[str, tuple[str, str]]] = {
 ROWS_SHOWN: Final = 14
 WORDS_PIXELS: Final = 300
 PICTURE_PIXELS: Final = 360
+_NO_WORDS: Final = "The mail has no words. It lies beside the claim as it came."
 
 Row = dict[str, Any]
 
@@ -96,16 +100,20 @@ def _forget_the_mail_of_another(chosen: str) -> None:
     """Another list opens its own first mail."""
     if st.session_state.get("received_shown", chosen) != chosen:
         st.query_params.pop("received", None)
+        evidence.close()
     st.session_state["received_shown"] = chosen
 
 
 def _rows(visit: Visit, chosen: str) -> tuple[list[Row], str | None]:
-    """A page of a list, and where the next begins. Waiting is one list of two states, the newest of each."""
-    before = after() or ""
-    number = int(before) if before.isdecimal() and len(before) < len(str(2**63)) else None
-    pages = [received.received(visit.desk, visit.person, state, before=number) for state in _LISTS[chosen]]
-    more = [page[-1]["received_id"] for page in pages if len(page) == received.PAGE_ROWS]
-    return [row for page in pages for row in page], str(max(more)) if more else None
+    """A page of a list, and where the next begins: who waits longest first, what is done the newest first."""
+    begin = after() or ""
+    number = int(begin) if begin.isdecimal() and len(begin) < len(str(2**63)) else None
+    state = _LISTS[chosen]
+    if state is None:
+        rows = received.waiting_page(visit.desk, visit.person, after=number)
+    else:
+        rows = received.received(visit.desk, visit.person, state, before=number)
+    return rows, str(rows[-1]["received_id"]) if len(rows) == received.PAGE_ROWS else None
 
 
 def _opened(rows: list[Row]) -> int | None:
@@ -123,15 +131,17 @@ def _list(visit: Visit, chosen: str, rows: list[Row]) -> None:
     frame = pd.DataFrame([_cells(visit, chosen, row) for row in rows])
     if (at := chosen_row(frame, f"received-{chosen}", rows_shown=ROWS_SHOWN)) is not None:
         st.query_params["received"] = str(rows[at]["received_id"])
+        evidence.close()
         st.rerun()
     quiet("Click a row to open the mail.")
 
 
 def _cells(visit: Visit, chosen: str, row: Row) -> dict[str, str]:
     last = {"Report": row["report_id"]} if chosen in ("Answers", "Filed") else {}
+    waits = words.duration((visit.desk.clock() - row["received_at"]).total_seconds())
     return {
         "Came": words.moment(row["received_at"], visit.person),
-        **({"It is": _STATES[row["state"]]} if chosen == "Waiting" else {}),
+        **({"Waits": waits, "It is": _STATES[row["state"]]} if chosen == "Waiting" else {}),
         "From": row["pro_name"] or row["from_name"] or row["from_address"] or "nobody named",
         "Subject": row["subject"] or "(no subject)",
         **last,
@@ -149,6 +159,8 @@ def _mail(visit: Visit, mail: Row) -> None:
         _why(visit, mail)
         if mail["state"] in received.WAITING:
             _deeds(visit, mail)
+        elif mail["state"] == "dismissed":
+            _offer_again(visit, mail)
         if mail["body"]:
             is_long = len(mail["body"]) > 1_000
             height: Any = WORDS_PIXELS if is_long else "content"
@@ -157,8 +169,7 @@ def _mail(visit: Visit, mail: Row) -> None:
             quiet("The mail has no words.")
         for sentence in mail["left_out"]:
             st.markdown(f":material/block: {words.plain(sentence)}")
-        for number, file in enumerate(mail["files"]):
-            _file(file, f"{mail['received_id']}-{number}")
+        _files(visit, mail)
 
 
 def _who(visit: Visit, mail: Row) -> None:
@@ -211,6 +222,10 @@ def _deeds(visit: Visit, mail: Row) -> None:
         label = "Another charge" if is_proposed else "Choose the charge"
         if st.button(label, type="secondary" if is_proposed else "primary", icon=":material/edit:"):
             _choose_charge(visit, mail)
+        if visit.may("record_answer") and st.button("It answers a report", icon=":material/reply:"):
+            _beside_report(visit, mail)
+        if visit.may("reopen") and st.button("It appeals a report", icon=":material/gavel:"):
+            _appeal(visit, mail)
         if visit.may("dismiss_mail") and st.button("Put aside", icon=":material/archive:"):
             _put_aside(visit, mail)
     if mail["pro_id"]:
@@ -222,21 +237,27 @@ def _deeds(visit: Visit, mail: Row) -> None:
         )
 
 
-def _file(file: File, key: str) -> None:
-    if file.media_type in (JPEG, PNG):
-        st.image(file.content, caption=words.plain(file.name), width=PICTURE_PIXELS)
-    size = f"{max(len(file.content) / 1024, 1):,.0f} KB"
-    st.download_button(
-        words.plain(f"{file.name} · {size}"),
-        lambda: file.content,
-        file.name,
-        # Never shown by the browser itself: saved, and opened by whoever asked for it.
-        "application/octet-stream",
-        key=f"received-file-{key}",
-        type="tertiary",
-        on_click="ignore",
-        icon=":material/download:",
-    )
+def _offer_again(visit: Visit, mail: Row) -> None:
+    """The button of a mail that was put aside."""
+    if visit.may("dismiss_mail") and st.button("Take it up again", icon=":material/unarchive:"):
+        _take_up_again(visit, mail)
+
+
+def _files(visit: Visit, mail: Row) -> None:
+    """What the mail carried, and the mail itself: a button each; what is opened is read then."""
+    opened = evidence.chosen()
+    for file in mail["files"]:
+        is_open = file["sha256"] == opened
+        with st.container(horizontal=True, vertical_alignment="center"):
+            evidence.entry(file, is_open=is_open)
+            quiet(evidence.kind_and_size(file))
+        if is_open:
+            evidence.open_file(
+                file["name"],
+                file["media_type"],
+                partial(received.received_file, visit.desk, visit.person, mail["received_id"], file["sha256"]),
+                width=PICTURE_PIXELS,
+            )
 
 
 # -- dialogs --------------------------------------------------------------------------------------------
@@ -268,9 +289,75 @@ def _put_aside(visit: Visit, mail: Row) -> None:
     reason, is_posted = asked("Reason", "Put it aside", "Why nothing is to be done about it.")
     if is_posted:
         number = mail["received_id"]
-        stay(lambda: _dismiss(visit, number, reason), "Put aside. It can still be read.")
+        stay(
+            lambda: _leave(lambda: received.dismiss(visit.desk, visit.person, number, reason)),
+            "Put aside. It can still be read.",
+        )
 
 
-def _dismiss(visit: Visit, received_id: int, reason: str) -> None:
-    received.dismiss(visit.desk, visit.person, received_id, reason)
+@st.dialog("Take the mail up again", width="medium")
+def _take_up_again(visit: Visit, mail: Row) -> None:
+    """The mail waits again, to be placed."""
+    reason, is_posted = asked("Reason", "Take it up", "Why something is to be done about it after all.")
+    if is_posted:
+        number = mail["received_id"]
+        stay(
+            lambda: _leave(lambda: received.take_up_again(visit.desk, visit.person, number, reason)),
+            "It waits again, to be placed.",
+        )
+
+
+@st.dialog("It answers a report", width="medium")
+def _beside_report(visit: Visit, mail: Row) -> None:
+    """The mail's words land on the claim, with its files and itself; a pause ends."""
+    with st.form("answers-a-report", border=False):
+        report = _report_asked(mail)
+        answer = st.text_area(
+            "The pro’s words",
+            mail["body"] or _NO_WORDS,
+            max_chars=ANSWER_CHARACTERS_MAX,
+            height=200,
+        )
+        is_posted = st.form_submit_button("Put it beside the report", type="primary")
+    if is_posted:
+        stay(
+            lambda: _leave(
+                lambda: answers.record_answer(
+                    visit.desk,
+                    visit.person,
+                    report.strip(),
+                    answer,
+                    channel="email",
+                    received_id=mail["received_id"],
+                )
+            ),
+            f"The answer is on {words.plain(report)}, with the mail.",
+        )
+
+
+@st.dialog("It appeals a report", width="medium")
+def _appeal(visit: Visit, mail: Row) -> None:
+    """A denied report is opened again, once, with the mail as new evidence."""
+    with st.form("appeals-a-report", border=False):
+        report = _report_asked(mail)
+        reason = st.text_area("What is new?", max_chars=REASON_CHARACTERS_MAX, height=120)
+        is_posted = st.form_submit_button("Reopen the report", type="primary")
+    if is_posted:
+        number = mail["received_id"]
+        stay(
+            lambda: _leave(
+                lambda: triage.reopen(visit.desk, visit.person, report.strip(), reason, received_id=number)
+            ),
+            f"{words.plain(report)} is reopened, with a new deadline.",
+        )
+
+
+def _report_asked(mail: Row) -> str:
+    return st.text_input("Report", report_of(mail["why"]) or "", placeholder="Its id, like R-1002")
+
+
+def _leave(do: Callable[[], Any]) -> None:
+    """Does something after which the mail is in another list."""
+    do()
     st.query_params.pop("received", None)
+    evidence.close()

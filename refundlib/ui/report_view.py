@@ -1,12 +1,12 @@
 """The form of a report: the days left first, the reasons in plain words, the checklist live beside it."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import streamlit as st
 
-from refundlib.domain.errors import NotFound, Refusal
+from refundlib.domain.errors import DeniedBefore, NotFound, Refusal
 from refundlib.domain.money import format_money
 from refundlib.domain.reasons import REASONS_IN_WORDS
 from refundlib.services import intake, received
@@ -38,13 +38,14 @@ def show(visit: Visit) -> None:
             return
         mail = _mail(visit)
         try:
-            ahead = intake.prospect(visit.desk, visit.person, Draft(charge_id, "other"))
+            ahead = intake.prospect(visit.desk, visit.person, Draft(charge_id, "other"), _came(mail))
         except NotFound as missing:
             st.warning(str(missing), icon=":material/search_off:")
             st.page_link("pages/messages.py", label="Messages", icon=":material/arrow_back:")
             return
         _head(visit, ahead)
-        if ahead.obstacle is not None:
+        # A denial is in the way of its own reason only, which is chosen below.
+        if ahead.obstacle is not None and not isinstance(ahead.obstacle, DeniedBefore):
             _lead_to_the_first(ahead.obstacle)
             return
         left, right = st.columns([11, 10], gap="large")
@@ -53,7 +54,7 @@ def show(visit: Visit) -> None:
             if draft is not None:
                 _post(visit, draft, files, mail)
         with right:
-            _live(visit, ahead if draft is None else _as_filled_in(visit, draft), draft)
+            _live(visit, ahead if draft is None else _as_filled_in(visit, draft, mail), draft)
 
 
 def _mail(visit: Visit) -> Row | None:
@@ -72,7 +73,7 @@ def _head(visit: Visit, ahead: Prospect) -> None:
     amount = words.plain(format_money(charge["amount"], charge["currency"]))
     st.markdown(f"### Report for {words.plain(pro['name'])} · {amount} · {words.plain(lead['category'])}")
     with st.container(horizontal=True, vertical_alignment="center"):
-        left = ahead.report_until - ahead.now
+        left = ahead.report_until - ahead.reported_at
         until = words.moment(ahead.report_until, visit.person)
         if ahead.is_late:
             late = words.duration(-left.total_seconds())
@@ -103,12 +104,13 @@ def _days_left(left: timedelta) -> str:
 
 def _lead_to_the_first(obstacle: Any) -> None:
     st.warning(str(obstacle), icon=":material/content_copy:")
-    st.page_link(
-        "pages/claim.py",
-        label=f"Open {words.plain(obstacle.report_id)}",
-        icon=":material/balance:",
-        query_params={"claim": obstacle.report_id},
-    )
+    if obstacle.report_id:
+        st.page_link(
+            "pages/claim.py",
+            label=f"Open {words.plain(obstacle.report_id)}",
+            icon=":material/balance:",
+            query_params={"claim": obstacle.report_id},
+        )
 
 
 # -- the form -----------------------------------------------------------------------------------------
@@ -192,7 +194,7 @@ def _files(mail: Row | None) -> list[File]:
     """The files chosen that can be taken."""
     files = uploaded("evidence")
     if mail is not None:
-        names = ", ".join(words.plain(file.name) for file in mail["files"])
+        names = ", ".join(words.plain(file["name"]) for file in mail["files"])
         quiet(f"Kept with the report: the mail itself{f' and what it carried ({names})' if names else ''}.")
     return files
 
@@ -200,13 +202,22 @@ def _files(mail: Row | None) -> list[File]:
 # -- the checklist, and filing --------------------------------------------------------------------------
 
 
-def _as_filled_in(visit: Visit, draft: Draft) -> Prospect | None:
+def _as_filled_in(visit: Visit, draft: Draft, mail: Row | None) -> Prospect | None:
     """The prospect of what is filled in now; None, with the sentence, when it cannot be."""
     try:
-        return intake.prospect(visit.desk, visit.person, draft)
+        ahead = intake.prospect(visit.desk, visit.person, draft, _came(mail))
     except Refusal as refusal:
         st.error(str(refusal))
         return None
+    if ahead.obstacle is not None:
+        _lead_to_the_first(ahead.obstacle)
+        return None
+    return ahead
+
+
+def _came(mail: Row | None) -> datetime | None:
+    """When the pro's mail came: that is when it was reported."""
+    return None if mail is None else mail["received_at"]
 
 
 def _live(visit: Visit, ahead: Prospect | None, draft: Draft | None) -> None:

@@ -171,6 +171,7 @@ class Decided(Told):
     clause: str
     clause_text: str
     reason: str
+    taken_back: Annotated[bool, Field(description="An approval that was undone later.")]
 
 
 class Credit(Told):

@@ -10,6 +10,12 @@ INSERT INTO refunds.attachments (report_id, sha256, name, added_by, added_at)
 VALUES (:report_id, :sha256, :name, :added_by, :added_at)
 ON CONFLICT (report_id, sha256) DO NOTHING;
 
+-- name: count(report_id)$
+-- How many files lie beside a report.
+SELECT count(*)
+FROM refunds.attachments a
+WHERE a.report_id = :report_id;
+
 -- name: of_report(report_id)
 -- What was handed in with a report, in the order it came.
 SELECT

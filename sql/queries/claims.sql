@@ -76,16 +76,20 @@ LEFT JOIN refunds.people g ON g.person_id = q.proposed_by
 WHERE r.report_id = :report_id;
 
 -- name: conversation(lead_id, pro_id, limit)
--- A conversation in order, later messages included; the newest are left out beyond the limit.
+-- A conversation in order, later messages included; the oldest are left out beyond the limit.
 SELECT
-    m.message_id,
-    m.sender,
-    m.body,
-    m.sent_at
-FROM marketplace.messages m
-WHERE m.lead_id = :lead_id AND m.pro_id = :pro_id
-ORDER BY m.sent_at, m.position
-LIMIT :limit;
+    n.message_id,
+    n.sender,
+    n.body,
+    n.sent_at
+FROM (
+    SELECT m.*
+    FROM marketplace.messages m
+    WHERE m.lead_id = :lead_id AND m.pro_id = :pro_id
+    ORDER BY m.sent_at DESC, m.position DESC
+    LIMIT :limit
+) AS n
+ORDER BY n.sent_at, n.position;
 
 -- name: pro_history(pro_id, limit)^
 -- How often a pro was charged and refunded, among the newest charges.

@@ -89,6 +89,7 @@ WITH moments AS (
         FROM marketplace.leads l
         JOIN marketplace.messages m USING (lead_id)
         WHERE l.customer_id = :customer_id OR l.lead_id = :lead_id
+        ORDER BY m.sent_at DESC
         LIMIT :rows
     )
     UNION ALL
@@ -101,6 +102,7 @@ WITH moments AS (
         FROM marketplace.leads l
         JOIN marketplace.charges c USING (lead_id)
         WHERE l.customer_id = :customer_id OR l.lead_id = :lead_id
+        ORDER BY c.charged_at DESC
         LIMIT :rows
     )
 ), pairs AS (

@@ -76,18 +76,6 @@ FROM refunds.decisions d
 LEFT JOIN refunds.people p ON p.person_id = d.decided_by
 WHERE d.decision_id = :decision_id;
 
--- name: previous_decision(report_id, round)^
--- The decision of the round before, if any: an appeal is judged by another person.
-SELECT
-    d.decision,
-    d.decided_by,
-    coalesce(p.name, d.decided_by) AS decided_by_name
-FROM refunds.decisions d
-LEFT JOIN refunds.people p ON p.person_id = d.decided_by
-WHERE d.report_id = :report_id AND d.round < :round
-ORDER BY d.round DESC
-LIMIT 1;
-
 -- name: standing_proposal(report_id, round)^
 -- The approval that waits for a second person.
 SELECT

@@ -2,7 +2,7 @@
 -- Holds up any other report on the charge until the transaction ends.
 SELECT pg_advisory_xact_lock(hashtextextended('report on ' || CAST(:charge_id AS text), 0)) IS NULL AS held;
 
--- name: charge(charge_id, now)^
+-- name: charge(charge_id, reason, now)^
 -- A charge with its lead, pro and customer as they are now, and the reports that stand in the way of another one.
 SELECT
     c.charge_id,
@@ -27,7 +27,8 @@ SELECT
     u.phone AS customer_phone,
     coalesce(s.refunded_before, 0)::bigint AS refunded_before,
     s.open_report,
-    s.refunded_report
+    s.refunded_report,
+    s.denied_report
 FROM marketplace.charges c
 JOIN marketplace.leads l USING (lead_id)
 JOIN marketplace.pros p ON p.pro_id = c.pro_id
@@ -37,7 +38,8 @@ CROSS JOIN LATERAL (
         sum(r.refunded_amount) FILTER (WHERE r.state = 'approved' AND r.decided_at <= :now) AS refunded_before,
         min(r.report_id) FILTER (WHERE r.state IN ('open', 'waiting_on_pro', 'awaiting_second_approval'))
             AS open_report,
-        min(r.report_id) FILTER (WHERE r.state = 'approved') AS refunded_report
+        min(r.report_id) FILTER (WHERE r.state = 'approved') AS refunded_report,
+        max(r.report_id) FILTER (WHERE r.state = 'denied' AND r.reason = :reason) AS denied_report
     FROM refunds.reports r
     WHERE r.charge_id = c.charge_id
 ) AS s
@@ -51,7 +53,7 @@ SELECT n.report_id
 FROM number n
 WHERE NOT EXISTS (SELECT FROM refunds.reports r WHERE r.report_id = n.report_id);
 
--- name: write_report(report_id, charge_id, pro_id, lead_id, customer_id, kind, category, amount, currency, charged_at, reason, details, changed_zip, changed_category, number_tried, channel, reported_at, filed_by, deadline_at, recommendation, passes, unsures, fails, facts)!
+-- name: write_report(report_id, charge_id, pro_id, lead_id, customer_id, kind, category, amount, currency, charged_at, reason, details, changed_zip, changed_category, number_tried, channel, reported_at, taken_at, filed_by, deadline_at, recommendation, passes, unsures, fails, facts)!
 -- A report arrives, with the facts frozen for it, in one statement.
 WITH report AS (
     INSERT INTO refunds.reports (
@@ -63,7 +65,7 @@ WITH report AS (
         CAST(:charged_at AS timestamptz), :reason, :details, :changed_zip, :changed_category, :number_tried,
         :channel, :reported_at, :filed_by,
         :deadline_at, :reported_at, :recommendation, :passes, :unsures, :fails)
-    RETURNING report_id, reported_at
+    RETURNING report_id
 )
 
 INSERT INTO refunds.snapshots (report_id, round, facts, sha256, taken_at)
@@ -72,5 +74,5 @@ SELECT
     1,
     CAST(:facts AS text),
     encode(sha256(convert_to(CAST(:facts AS text), 'UTF8')), 'hex'),
-    r.reported_at
+    :taken_at
 FROM report r;

@@ -16,6 +16,8 @@ SELECT
     r.currency,
     r.deadline_at,
     r.refunded_amount,
+    r.standing_decision_id,
+    coalesce(c.name, '') AS customer_name,
     (
         SELECT a.reason
         FROM refunds.audit a
@@ -25,11 +27,13 @@ SELECT
     ) AS question
 FROM refunds.reports r
 LEFT JOIN marketplace.pros p USING (pro_id)
+LEFT JOIN marketplace.customers c USING (customer_id)
 WHERE r.report_id = :report_id;
 
 -- name: decisions(report_id)
 -- Every decision of a report, first to last, with the checks it was made with.
 SELECT
+    d.decision_id,
     d.round,
     d.decision,
     d.decided_at,

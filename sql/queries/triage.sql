@@ -128,3 +128,22 @@ WHERE
     AND r.report_id <> :report_id
     AND r.state IN ('open', 'waiting_on_pro', 'awaiting_second_approval', 'approved')
 LIMIT 1;
+
+-- name: has_denied(report_id, person_id)$
+-- Whether somebody denied an earlier round of a report.
+SELECT EXISTS (
+    SELECT FROM refunds.decisions d
+    WHERE d.report_id = :report_id AND d.decision = 'deny' AND d.decided_by = :person_id
+);
+
+-- name: charge_of(report_id)$
+-- The charge of a report.
+SELECT r.charge_id
+FROM refunds.reports r
+WHERE r.report_id = :report_id;
+
+-- name: set_answered(report_id)!
+-- Something of the pro landed on the claim: who looked at it before looks again.
+UPDATE refunds.reports
+SET version = version + 1
+WHERE report_id = :report_id;

@@ -1,6 +1,7 @@
 """Where mails belong, and the reasons their words give: rules by themselves, without a database."""
 
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,16 @@ from hypothesis import strategies as st
 
 from refundlib.domain.claim import REASONS
 from refundlib.domain.language.mails import reason_of
-from refundlib.domain.placing import Candidate, Clues, Known, KnownPro, KnownReport, Placement, place
+from refundlib.domain.placing import (
+    Candidate,
+    Clues,
+    Known,
+    KnownPro,
+    KnownReport,
+    Placement,
+    place,
+    report_of,
+)
 from refundlib.domain.received_mail import ReadMail
 
 MOSS = KnownPro("P1", "Moss Price & Sons", "Moss@Pros.example")
@@ -99,6 +109,58 @@ def test_several_reports_wait() -> None:
     """A mail that names two reports and answers none is nobody's answer by itself."""
     two = tuple(KnownReport(f"R-{n}", f"C{n}", "P1", MOSS.name, "open") for n in (1, 2))
     assert "R-1 and R-2" in placed(mail("R-1 and R-2"), reports=two).why
+
+
+@pytest.mark.parametrize(
+    ("it", "words"),
+    [
+        (mail("about R-1"), "it only names the report"),
+        (mail("R-1", sender="x@else.example"), "but x@else.example wrote it."),
+        (
+            mail("R-1", sender="x@else.example", reply_to="moss@pros.example"),
+            "but x@else.example wrote it, and only the address to answer to is the pro's",
+        ),
+        (mail("R-1", sender="", from_name="Moss"), "but nobody who is named wrote it"),
+        (mail("R-1", is_automatic=True), "Nobody wrote this"),
+    ],
+)
+@pytest.mark.parametrize("is_thread", [True, False])
+def test_only_the_pro_in_our_thread_answers_by_itself(it: ReadMail, words: str, is_thread: bool) -> None:
+    """A number that is named, a Reply-To or a machine is no answer: a person reads it, beside the report."""
+    report = KnownReport("R-1", "C1", "P1", MOSS.name, "waiting_on_pro", is_thread)
+    where = placed(it, charge("C1", "Ana Smith", open_report="R-1"), reports=(report,))
+    if is_thread and it.from_address == "moss@pros.example" and not it.is_automatic:
+        assert (where.state, where.report_id) == ("answer", "R-1")
+        return
+    assert (where.state, where.pro_id, where.charge_id) == ("unplaced", "P1", "C1")
+    assert "It seems to answer report R-1" in where.why
+    assert words in where.why
+    assert report_of(where.why) == "R-1"
+
+
+def test_reports_that_sentences_name() -> None:
+    """The report a sentence leads to; none where there is none, or several."""
+    decided = KnownReport("R-1", "C1", "P1", MOSS.name, "denied", is_thread=True)
+    both = (charge("C1", "Ana Smith", denied_report="R-7"), charge("C2", "Bo Jones", open_report="R-8"))
+    assert report_of(placed(mail("Why?"), *both, reports=(decided,)).why) == "R-1"
+    assert report_of(placed(mail("Ana Smith"), *both).why) == "R-7"
+    assert report_of(placed(mail("Bo Jones"), *both).why) == "R-8"
+    assert report_of(placed(mail("Hello"), *both).why) is None
+    assert report_of(placed(mail("Ana Smith and Bo Jones"), *both).why) is None
+
+
+@pytest.mark.parametrize("name", ["Ana Smith", "Ana Smith{}"], ids=["all fit", "none fits"])
+def test_500_conversations_are_compared_in_a_moment(name: str) -> None:
+    """While a mail is placed its mailbox is locked: a day or category chooses among few only."""
+    charges = [
+        charge(f"C{n}", name.format(n), category=f"category_{n}_of_many", charged_at=AT + timedelta(days=n))
+        for n in range(500)
+    ]
+    it = mail("word " * 3_000 + "Ana Smith, the category_7_of_many")
+    started = time.perf_counter()
+    where = placed(it, *charges)
+    assert time.perf_counter() - started < 0.5
+    assert where.state == "unplaced"
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,8 @@ from refundlib.mail.reading import fingerprint, read
 from refundlib.services import mailbox as service
 from refundlib.services import received
 from refundlib.services.answers import record_answer
+from refundlib.services.claims import claim
 from refundlib.services.desk import Desk, NoMailbox
-from refundlib.services.files import attachments
 from refundlib.services.intake import Draft, file_report
 from refundlib.services.mailbox import propose_again, read_all, read_mailbox
 from refundlib.services.triage import lock_report
@@ -93,7 +93,7 @@ def test_an_answer_lands_and_starts_the_clock(
     assert market.one("SELECT body || '/' || channel || '/' || recorded_by FROM refunds.answers") == (
         "It was 650 253 0000./email/mailbox"
     )
-    names = {each["name"] for each in attachments(desk, people["dana"], it.asked)}
+    names = {each["name"] for each in claim(desk, people["dana"], it.asked).attachments}
     assert names == {"bill.pdf", "mail.eml"}
 
 
@@ -316,7 +316,7 @@ def test_placed_and_filed_by_hand(market: Market, desk: Desk, people: People, tm
     assert (row["state"], row["charge_id"], row["pro_id"]) == ("proposed", "CH-01", "moss")
     report = file_report(desk, people["dana"], Draft("CH-01", "clear_no", channel="email"), received_id=1)
     assert received.received_mail(desk, people["dana"], 1)["report_id"] == report
-    names = {each["name"] for each in attachments(desk, people["dana"], report)}
+    names = {each["name"] for each in claim(desk, people["dana"], report).attachments}
     assert names == {"bill.pdf", "mail.eml"}
     with pytest.raises(WrongState):
         propose_again(desk, people["dana"], 1, "CH-02", "clear_no")

@@ -1,5 +1,7 @@
 """Mails are read whatever they look like: shapes by hand, and any bytes at all."""
 
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -178,6 +180,60 @@ def test_no_mail_takes_long(raw: bytes) -> None:
     started = time.monotonic()
     read(raw)
     assert time.monotonic() - started < 5
+
+
+HOSTILE = {
+    "many headers": 'b"X: y\\r\\n" * 4_000_000',
+    "one folded header": 'b"From: a\\r\\n" + b" x\\r\\n" * 6_000_000',
+    "nested parts": (
+        'b"".join(b"Content-Type: multipart/mixed; boundary=a%d\\n\\n--a%d\\n" % (n, n) for n in range(29))'
+        ' + b"\\nshort line of 20 ch\\n" * 1_200_000'
+    ),
+    "empty lines": 'b"From: a\\n\\n" + b"\\n" * 25_000_000',
+    "headers of an attached mail": 'b"Content-Type: message/rfc822\\n\\n" + b"X: y\\r\\n" * 650_000',
+    "no names": 'b":\\n" * 10_000_000',
+}
+READ_AND_TELL = """
+import resource, time
+from refundlib.mail.reading import read
+raw = {}
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+started = time.monotonic()
+it = read(raw)
+seconds = time.monotonic() - started
+grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+print(round(seconds, 2), grown // 1024, "|".join(it.left_out))
+"""
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_mail_takes_the_memory(name: str) -> None:
+    """25 MB made to fill the memory are read in a second and in little of it, without parts, and it says so."""
+    command = [sys.executable, "-c", READ_AND_TELL.replace("{}", HOSTILE[name])]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    seconds, grown_mb, left_out = done.stdout.split(" ", 2)
+    assert float(seconds) < 2
+    assert int(grown_mb) < 150
+    assert "its text is shown as it came, without files" in left_out
+
+
+def test_a_mail_in_bounds_is_read_with_its_parts() -> None:
+    """As large as a mail may be, with base64 lines and three boundaries, its file is read."""
+    it = EmailMessage()
+    it.set_content("See it")
+    it.add_alternative("<p>See it</p>", subtype="html")
+    it.add_attachment(b"%PDF" + b"x" * (17 * 1024 * 1024), "application", "pdf", filename="large.pdf")
+    read_mail = read(it.as_bytes())
+    assert [each.name for each in read_mail.attachments] == ["large.pdf"]
+    assert (read_mail.body, read_mail.left_out) == ("See it", ())
+
+
+def test_headers_without_bounds_are_told_apart() -> None:
+    """Two mails with endless headers are two, and the first headers are read."""
+    one = b"From: a@b.example\r\nSubject: s\r\n" + b"X: y\r\n" * 3_000
+    assert fingerprint(one + b"Z: 1\r\n\r\nx") != fingerprint(one + b"Z: 2\r\n\r\nx")
+    assert (read(one).from_address, read(one).subject) == ("a@b.example", "s")
 
 
 _PIECES = st.sampled_from(

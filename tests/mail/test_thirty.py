@@ -49,4 +49,4 @@ def _found(desk: Desk, actor: Person, mail: Mail, number: int) -> str:
 
 
 def _carried(row: dict[str, Any]) -> int:
-    return sum(file.media_type != "message/rfc822" for file in row["files"])
+    return sum(file["media_type"] != "message/rfc822" for file in row["files"])

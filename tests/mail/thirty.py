@@ -255,17 +255,31 @@ def answers(it: Scene) -> list[Mail]:
         Mail(
             "names the report in the subject",
             _raw(message(f"More about {it.asked.lower()}", "It was the number in the lead.")),
-            "answer",
+            "unplaced",
             "CH-11",
-            report=it.asked,
-            why="names",
+            why=f"seems to answer report {it.asked} of Moss & Sons, but it only names the report",
+        ),
+        Mail(
+            "in the thread, with a Reply-To of the pro",
+            _raw(
+                message(
+                    "Re: A question, as Moss",
+                    "Any number you like.",
+                    sender="Someone <someone@else.example>",
+                    Reply_To=MOSS,
+                    In_Reply_To=it.question_id,
+                )
+            ),
+            "unplaced",
+            "CH-11",
+            why=f"seems to answer report {it.asked} of Moss & Sons, but someone@else.example wrote it",
         ),
         Mail(
             "another pro names the report",
             _raw(message(f"About {it.asked}", "Refund it!", sender="Vega <vega@pros.example>")),
             "unplaced",
             "CH-11",
-            why="wrote it",
+            why="but Vega Services wrote it",
         ),
         Mail(
             "decided already",
@@ -286,7 +300,7 @@ def answers(it: Scene) -> list[Mail]:
             _raw(message("Olga", "Olga Open never answered.")),
             "unplaced",
             "CH-11",
-            why=f"{it.asked} is still to be decided",
+            why=f"report {it.asked} is still to be decided",
         ),
         Mail(
             "automatic",
@@ -294,8 +308,9 @@ def answers(it: Scene) -> list[Mail]:
                 message("Re: A question", "Gone.", In_Reply_To=it.question_id, Auto_Submitted="auto-replied")
             ),
             "unplaced",
-            why="Nobody wrote this",
-            pro=None,
+            "CH-11",
+            why=f"a mail that came back. It seems to answer report {it.asked}",
+            left_out="the mail as it came was not kept",
         ),
         Mail(
             "bounce",
@@ -308,6 +323,7 @@ def answers(it: Scene) -> list[Mail]:
             "unplaced",
             why="Nobody wrote this",
             pro=None,
+            left_out="the mail as it came was not kept",
         ),
     ]
 

@@ -57,14 +57,14 @@ def test_an_answer_moves_the_deadline_by_the_pause(
 
 
 def test_an_answer_nobody_asked_for(market: Market, desk: Desk, people: People) -> None:
-    """It is kept with its file; the deadline stays."""
+    """It is kept with its file; the deadline stays; who looked before it came must look again."""
     report = market.claim(people["dana"])
     before = claim(desk, people["dana"], report).report
     record_answer(
         desk, people["dana"], report, "One more thing.", channel="phone", files=[examined("b.pdf", PDF)]
     )
     it = claim(desk, people["dana"], report)
-    assert (it.report["deadline_at"], it.report["version"]) == (before["deadline_at"], before["version"])
+    assert (it.report["deadline_at"], it.report["version"]) == (before["deadline_at"], before["version"] + 1)
     assert ([row["name"] for row in it.attachments], len(it.answers)) == (["b.pdf"], 1)
 
 

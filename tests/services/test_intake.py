@@ -19,11 +19,12 @@ from refundlib.domain.errors import (
     TooLate,
     WrongState,
 )
+from refundlib.domain.masking import HIDDEN
 from refundlib.domain.people import MARKETPLACE, Person
 from refundlib.services.claims import claim
 from refundlib.services.decisions import decide, undo
 from refundlib.services.desk import Desk
-from refundlib.services.files import FILE_BYTES_MAX, FILES_MAX, File, attachment, attachments, examined
+from refundlib.services.files import FILE_BYTES_MAX, FILES_MAX, File, attachment, examined
 from refundlib.services.intake import Draft, file_report, prospect
 from refundlib.services.marketplace_requests import (
     Filed,
@@ -283,12 +284,14 @@ def test_evidence_lies_beside_the_report(desk: Desk, people: People, charged: st
     """Files are kept under their hash, the same content once; a viewer sees that they are there."""
     files = [examined("a.png", picture()), examined("again.png", picture()), examined("b.pdf", PDF)]
     report = file_report(desk, people["dana"], Draft(charged, "clear_no"), files)
-    rows = attachments(desk, people["vic"], report)
+    rows = claim(desk, people["eli"], report).attachments
     assert [(row["name"], row["media_type"], row["size_bytes"]) for row in rows] == [
         ("a.png", "image/png", len(picture())),
         ("b.pdf", "application/pdf", len(PDF)),
     ]
     assert attachment(desk, people["eli"], report, rows[1]["sha256"]) == File("b.pdf", "application/pdf", PDF)
+    hidden = claim(desk, people["vic"], report).attachments
+    assert [row["name"] for row in hidden] == [HIDDEN] * 2
     with pytest.raises(NotAllowed):
         attachment(desk, people["vic"], report, rows[1]["sha256"])
     with pytest.raises(NotFound):

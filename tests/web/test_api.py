@@ -29,9 +29,10 @@ from refundlib.domain.people import Person
 from refundlib.services import triage
 from refundlib.services.answers import ANSWER_CHARACTERS_MAX
 from refundlib.services.checking import check
+from refundlib.services.claims import claim
 from refundlib.services.decisions import decide
 from refundlib.services.desk import Desk
-from refundlib.services.files import attachment, attachments
+from refundlib.services.files import attachment
 from refundlib.services.intake import DETAILS_CHARACTERS_MAX
 from refundlib.services.marketplace_feed import post_new
 from refundlib.web import api, api_gate
@@ -254,7 +255,7 @@ def test_files_land(product: Product, market: Market, desk: Desk, people: People
     assert product.file({**charged(market), "attachments": files}).status_code == 201
     pdf = b"%PDF-1.4 an invoice"
     assert product.answer("R-1001", attachments=[attached("invoice.PDF", pdf)]).status_code == 200
-    rows = attachments(desk, people["dana"], "R-1001")
+    rows = claim(desk, people["dana"], "R-1001").attachments
     assert [row["name"] for row in rows] == ["chat.png", "invoice.PDF"]
     read = [attachment(desk, people["dana"], "R-1001", row["sha256"]).content for row in rows]
     assert read == [picture(), pdf]

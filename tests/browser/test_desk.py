@@ -98,6 +98,8 @@ def test_two_people_one_refund(browser: Browser, served: Served, people: dict[st
         "quality",
         "cases?metric=refund_rate&from=2026-01-01&to=2027-01-01",
         "second_look",
+        "policy?view=Drafts",
+        "policy_lab?draft=1&run=1",
         "card_refunds",
         "ledger?books=Journal&days=2026-01-01&days=2026-12-31",
         "statement?pro=pro-a",

@@ -110,6 +110,12 @@ RULES: Final[dict[str, frozenset[str]]] = {
 }
 
 _PLAIN_WORDS: Final = {
+    "read_queue": "read the queue",
+    "read_claim": "read claims",
+    "read_lead": "read leads",
+    "read_messages": "read messages",
+    "see_as_pro": "see what a pro sees",
+    "backtest": "try a policy on history",
     "decide": "decide claims",
     "second_approval": "release approvals above the limit",
     "take_next": "take claims",
@@ -144,7 +150,7 @@ def authorize(actor: Person, command: str) -> None:
     """Raises NotAllowed, with a sentence, unless the person's roles include the command."""
     if not may(actor, command):
         deed = _PLAIN_WORDS.get(command, command.replace("_", " "))
-        allowed = " or ".join(sorted(RULES[command]))
+        allowed = " or ".join(sorted(RULES[command] - {SYSTEM})) or "of the desk itself"
         raise NotAllowed(
-            f"{actor.name} may not {deed}: that needs the role {allowed}. Ask a manager or an admin."
+            f"{actor.name} may not {deed}: that needs the role {allowed}. Who manages people can give it."
         )

@@ -129,7 +129,7 @@ def page(desk: Desk, actor: Person, scope: Scope, filters: Filters, *, after: st
             customer_id=scope.customer_id,
             lead_id=scope.lead_id,
             rows=MOMENTS_MAX,
-            customer=None if is_masked(actor) else _containing(filters.customer),
+            customer=None if is_masked(actor) else _containing(" ".join((filters.customer or "").split())),
             category=filters.category,
             kind=filters.kind,
             status=filters.status,

@@ -27,6 +27,7 @@ from refundlib.services.written import demand_text
 CHANNELS: Final = ("chat", "email", "phone")
 DETAILS_CHARACTERS_MAX: Final = 10_000
 SHORT_CHARACTERS_MAX: Final = 100
+CATEGORY_PROS_MAX: Final = 5_000
 
 Row = dict[str, Any]
 
@@ -100,6 +101,14 @@ def file_report(
         if mail is not None:
             hand_over(conn, desk, actor, mail, report_id, ahead.facts["pro"]["pro_id"], draft.charge_id)
     return report_id
+
+
+@command("file_report")
+def known_categories(desk: Desk, actor: Person) -> list[str]:
+    """The categories pros offer, of CATEGORY_PROS_MAX pros, by name: what a new category is compared with."""
+    with desk.reading() as conn:
+        rows = queries.intake.known_categories(conn, pros=CATEGORY_PROS_MAX)
+    return [row["category"] for row in rows]
 
 
 def lock_charge(conn: Connection, charge_id: str) -> None:

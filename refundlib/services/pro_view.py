@@ -168,14 +168,18 @@ def owes_reason(decision: str, amount_minor: int, charge_minor: int) -> bool:
 
 def _headline(state: str, row: Row, *, may_appeal: bool) -> str:
     if state == "open":
-        return "We are looking at your report."
+        return f"We are looking at your report{' again' if row['round'] > 1 else ''}."
     if state == "waiting_on_pro":
         return "We need one thing from you. Our time to decide rests until you answer."
     if state == "withdrawn":
         return "This report was taken back, as you asked."
     if state == "approved":
         return f"Approved: {format_money(row['refunded_amount'], row['currency'])} went to your balance."
-    appeal = " If there is something we have not seen, it can be opened once more." if may_appeal else ""
+    appeal = (
+        " If there is something we have not seen, tell support: it can be opened once more."
+        if may_appeal
+        else ""
+    )
     return f"We looked at it and cannot refund this charge.{appeal}"
 
 

@@ -18,7 +18,8 @@ def show(assessment: Assessment, policy: Policy, on_jump: Callable[[str], None] 
     advice = words.RECOMMENDS[assessment.recommendation]
     st.markdown(f"**We advise: {advice}.** {words.plain(assessment.headline)}")
     for check in sorted(assessment.checks, key=lambda check: check.id not in _OWN):
-        if check.status != "not_applicable":
+        # That the policy names the reason goes without saying; that it does not is said.
+        if check.status != "not_applicable" and (check.id, check.status) != ("reason_qualifies", "pass"):
             _check(check, policy, on_jump)
 
 

@@ -87,12 +87,16 @@ def answered(visit: Visit, it: Claim) -> None:
         format_func={"phone": "on the phone", "email": "by mail"}.get,
         horizontal=True,
     )
+    if question := next((row for row in reversed(it.timeline) if row["action"] == "asked_pro"), None):
+        st.markdown(f"We asked: “{words.plain(question['reason'])}”")
     files = evidence.uploaded("answer-evidence")
-    text, is_posted = asked("What does the pro say?", "Keep the answer", "The clock goes on from now.")
+    with st.form("answered", border=False):
+        text = st.text_area("What does the pro say?", height=120, placeholder="The clock goes on from now.")
+        is_posted = st.form_submit_button("Keep the answer", type="primary")
     if is_posted:
         stay(
             lambda: answers.record_answer(
-                visit.desk, visit.person, it.report["report_id"], text, channel=how, files=files
+                visit.desk, visit.person, it.report["report_id"], text, channel=how, files=files()
             ),
             "The answer is on the claim; the clock goes on.",
         )
@@ -155,7 +159,7 @@ def reopen(visit: Visit, it: Claim) -> None:
     reason, is_posted = asked("What is new?", "Reopen")
     if is_posted:
         stay(
-            lambda: triage.reopen(visit.desk, visit.person, it.report["report_id"], reason, files),
+            lambda: triage.reopen(visit.desk, visit.person, it.report["report_id"], reason, files()),
             "Reopened, with a new deadline.",
         )
 

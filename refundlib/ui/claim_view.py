@@ -192,7 +192,7 @@ def _question(visit: Visit, row: dict[str, Any]) -> conversation.Item:
 def _answer(visit: Visit, row: dict[str, Any]) -> conversation.Item:
     how = {"email": "by mail", "phone": "on the phone", "api": "in the product"}[row["channel"]]
     head = f"{words.moment(row['answered_at'], visit.person)} · pro · answer, {how}"
-    return conversation.message(head, row["answered_at"].isoformat(), "pro later", row["body"], [])
+    return conversation.message(head, row["answered_at"].isoformat(), "pro", row["body"], [])
 
 
 def _bubble(visit: Visit, it: Claim, message: dict[str, Any]) -> conversation.Item:
@@ -251,7 +251,7 @@ def _facts(visit: Visit, it: Claim) -> None:
     if it.attachments:
         lines.append(f"**Handed in** {_count(len(it.attachments), 'file')}, below under Evidence")
     if report["details"]:
-        lines.append(f"**The pro says** {words.plain(report['details'])}")
+        lines.append(f"**The pro says** {words.plain_lines(report['details'])}")
     st.markdown("  \n".join(lines))
     st.markdown(_history_in_words(it))
 
@@ -306,6 +306,9 @@ def _actions(visit: Visit, it: Claim) -> None:
 
 
 def _decide_buttons(visit: Visit, it: Claim) -> None:
+    if _denied_before(visit, it):
+        quiet("You denied this report before: another person judges the appeal.")
+        return
     other = it.report["holder"] not in (None, visit.person.person_id)
     approve = f"Approve {words.plain(it.amount_text)}"
     if st.button(approve, type="primary", shortcut="A", disabled=other, icon=":material/check:"):
@@ -330,12 +333,20 @@ def _decide_buttons(visit: Visit, it: Claim) -> None:
         quiet(f"{words.plain(it.report['holder_name'])} works on this claim now.")
 
 
+def _denied_before(visit: Visit, it: Claim) -> bool:
+    me = visit.person.person_id
+    return any(
+        row["decision"] == "deny" and row["decided_by"] == me and row["round"] < it.report["round"]
+        for row in it.decisions
+    )
+
+
 def _second_buttons(visit: Visit, it: Claim) -> None:
     amount = format_money(it.report["proposed_amount"], it.report["currency"])
     who = it.report["proposed_by_name"]
     quiet(f"{who} proposes {amount}: {words.plain(it.report['proposal_note'] or 'no note')}.")
     if visit.may("second_approval"):
-        mine = it.report["proposed_by"] == visit.person.person_id
+        mine = it.report["proposed_by"] == visit.person.person_id or _denied_before(visit, it)
         if st.button(
             f"Release {words.plain(amount)}",
             type="primary",

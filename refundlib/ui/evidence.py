@@ -26,8 +26,11 @@ _KINDS: Final = {
 }
 
 
-def uploaded(key: str) -> list[File]:
-    """The files somebody chose that can be taken; each that cannot is named with the reason."""
+def uploaded(key: str) -> Callable[[], list[File]]:
+    """A field for files. What it gives, called: the files; BadFile while one is there that is not taken.
+
+    Each that is not taken is named at once: nobody shall think that it was handed in.
+    """
     chosen = st.file_uploader(
         f"Evidence: PDF, JPEG or PNG, {_MEGABYTES} MB each",
         type=["pdf", "jpg", "jpeg", "png"],
@@ -35,13 +38,20 @@ def uploaded(key: str) -> list[File]:
         max_upload_size=_MEGABYTES,
         key=key,
     )
-    files = []
+    files, refused = [], []
     for upload in chosen or []:
         try:
             files.append(examined(upload.name, upload.getvalue()))
         except BadFile as refusal:
+            refused.append(upload.name)
             st.error(words.plain(refusal), icon=":material/error:")
-    return files
+
+    def taken() -> list[File]:
+        if refused:
+            raise BadFile(f"Take out {', '.join(refused)} first: it cannot be taken.")
+        return files
+
+    return taken
 
 
 def show(visit: Visit, it: Claim) -> None:

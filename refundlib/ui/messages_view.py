@@ -83,7 +83,8 @@ def _show_found(found: Found) -> None:
         _go(**{found.people[0]["kind"]: found.people[0]["id"]})
     if not found.people:
         st.info(
-            "Nobody is called like this, and no lead, charge or report has this id.",
+            "Nobody is called like this, and no lead, charge or report has this id. "
+            "A number or a mail address is found when it is whole.",
             icon=":material/search_off:",
         )
         return

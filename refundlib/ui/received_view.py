@@ -255,7 +255,9 @@ def _files(visit: Visit, mail: Row) -> None:
             evidence.open_file(
                 file["name"],
                 file["media_type"],
-                partial(received.received_file, visit.desk, visit.person, mail["received_id"], file["sha256"]),
+                partial(
+                    received.received_file, visit.desk, visit.person, mail["received_id"], file["sha256"]
+                ),
                 width=PICTURE_PIXELS,
             )
 

@@ -1,6 +1,6 @@
 """The form of a report: the days left first, the reasons in plain words, the checklist live beside it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from refundlib.domain.money import format_money
 from refundlib.domain.reasons import REASONS_IN_WORDS
 from refundlib.services import intake, received
 from refundlib.services.files import File
-from refundlib.services.intake import CHANNELS, DETAILS_CHARACTERS_MAX, Draft, Prospect
+from refundlib.services.intake import CHANNELS, DETAILS_CHARACTERS_MAX, Draft, Prospect, known_categories
 from refundlib.ui import checklist, conversation, words
 from refundlib.ui.evidence import uploaded
 from refundlib.ui.shell import Visit, refusals, show_told, tell
@@ -25,6 +25,7 @@ _HOW_TOLD: Final[Mapping[str, str]] = {
 }
 
 Row = dict[str, Any]
+Files = Callable[[], list[File]]
 
 
 def show(visit: Visit) -> None:
@@ -50,7 +51,7 @@ def show(visit: Visit) -> None:
             return
         left, right = st.columns([11, 10], gap="large")
         with left:
-            draft, files = _form(ahead, mail)
+            draft, files = _form(visit, ahead, mail)
             if draft is not None:
                 _post(visit, draft, files, mail)
         with right:
@@ -72,6 +73,11 @@ def _head(visit: Visit, ahead: Prospect) -> None:
     pro, charge, lead = (ahead.facts[part] for part in ("pro", "charge", "lead"))
     amount = words.plain(format_money(charge["amount"], charge["currency"]))
     st.markdown(f"### Report for {words.plain(pro['name'])} · {amount} · {words.plain(lead['category'])}")
+    customer = ahead.facts["customer"]["name"]
+    st.markdown(
+        f"About {words.plain(customer)}: “{words.plain(lead['description'])}”, {lead['kind']}, "
+        f"zip {words.plain(lead['zip'])}"
+    )
     with st.container(horizontal=True, vertical_alignment="center"):
         left = ahead.report_until - ahead.reported_at
         until = words.moment(ahead.report_until, visit.person)
@@ -116,7 +122,7 @@ def _lead_to_the_first(obstacle: Any) -> None:
 # -- the form -----------------------------------------------------------------------------------------
 
 
-def _form(ahead: Prospect, mail: Row | None) -> tuple[Draft | None, list[File]]:
+def _form(visit: Visit, ahead: Prospect, mail: Row | None) -> tuple[Draft | None, Files]:
     """What is filled in; None while no reason is chosen, and the files that can be taken."""
     reason = st.radio(
         "What happened?",
@@ -127,13 +133,12 @@ def _form(ahead: Prospect, mail: Row | None) -> tuple[Draft | None, list[File]]:
     )
     if reason is None:
         quiet("Choose what happened; what qualifies and what the checks say is shown then.")
-        return None, []
+        return None, list
     _explain(reason)
-    needs = _what_it_needs(reason, ahead)
+    needs = _what_it_needs(visit, reason, ahead)
     details = st.text_area(
         "In the pro’s own words",
         value=_words_of(mail),
-        max_chars=DETAILS_CHARACTERS_MAX,
         height=80,
         key=f"details-{st.query_params.get('received', '')}",
         placeholder="What happened, and when. The person who decides reads it, and so do the checks.",
@@ -165,23 +170,36 @@ def _explain(reason: str) -> None:
     st.markdown(f":material/close: Not: {words.plain(it.does_not)}")
 
 
-def _what_it_needs(reason: str, ahead: Prospect) -> dict[str, str | None]:
+def _what_it_needs(visit: Visit, reason: str, ahead: Prospect) -> dict[str, str | None]:
     """The fields only this reason has."""
     if reason == "job_changed":
         with st.container(horizontal=True):
             new_zip = st.text_input("New zip", key="new_zip", max_chars=20, width=140)
-            category = st.text_input("New category", key="new_category", max_chars=100, width=240)
+            known = known_categories(visit.desk, visit.person)
+            category: str | None = st.selectbox(
+                "New category",
+                known,
+                index=None,
+                key="new_category",
+                accept_new_options=True,
+                placeholder="one that is known, or another",
+                width=260,
+            )
+        if category and category not in known:
+            st.warning(f"No pro offers “{words.plain(category)}” here. Is it written right?")
         return {"changed_zip": new_zip, "changed_category": category}
     if reason == "invalid_phone":
-        known = ahead.facts["customer"]["phone"] or "no number"
+        on_lead = ahead.facts["customer"]["phone"] or "no number"
         number = st.text_input(
             "The number tried",
             key="number_tried",
             max_chars=40,
             width=240,
-            placeholder=f"on the lead: {known}",
+            placeholder=f"on the lead: {on_lead}",
             help="Only when it is not the one on the lead",
         )
+        if number:
+            quiet("The checks judge the number on the lead; who decides sees this one beside it.")
         return {"number_tried": number}
     return {}
 
@@ -190,7 +208,7 @@ def _words_of(mail: Row | None) -> str:
     return "" if mail is None else str(mail["body"])[:DETAILS_CHARACTERS_MAX]
 
 
-def _files(mail: Row | None) -> list[File]:
+def _files(mail: Row | None) -> Files:
     """The files chosen that can be taken."""
     files = uploaded("evidence")
     if mail is not None:
@@ -251,10 +269,10 @@ def _marked(ahead: Prospect) -> dict[str, list[tuple[int, int, str]]]:
     return spans
 
 
-def _post(visit: Visit, draft: Draft, files: list[File], mail: Row | None) -> None:
+def _post(visit: Visit, draft: Draft, files: Files, mail: Row | None) -> None:
     if not st.button("File the report", type="primary", icon=":material/flag:"):
         return
     received_id = None if mail is None else mail["received_id"]
-    report_id = intake.file_report(visit.desk, visit.person, draft, files, received_id=received_id)
+    report_id = intake.file_report(visit.desk, visit.person, draft, files(), received_id=received_id)
     tell(f"{report_id} is filed and in the queue.")
     st.switch_page("pages/claim.py", query_params={"claim": report_id})

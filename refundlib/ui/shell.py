@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import streamlit as st
@@ -48,6 +49,8 @@ PAGES: Final = (
 # Reached from another page, never by themselves.
 _INNER: Final = ("claim", "report", "pro_view", "lead", "cases", "second_look", "statement", "policy_lab")
 _MONEY: Final = ("card_refunds", "ledger", "reconciliation", "daily_close")
+# A picture of our own: an icon by name would be asked for from somebody else's server.
+_ICON: Final = Path(__file__).with_name("icon.png")
 _THROUGH_APP: Final = "through_app"
 _WANTED: Final = "wanted_page"
 
@@ -66,7 +69,7 @@ class Visit:
 
 def run() -> None:
     """The whole of app.py: navigation always, the page only for somebody who signed in."""
-    st.set_page_config(page_title="Refund Desk", page_icon=":material/receipt_long:", layout="wide")
+    st.set_page_config(page_title="Refund Desk", page_icon=str(_ICON), layout="wide")
     with refusals():
         desk = open_desk()
         person = _person(desk)

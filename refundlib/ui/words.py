@@ -72,11 +72,22 @@ PAYOUTS: Final[Mapping[str, str]] = {
 SOON_SECONDS: Final = 6 * 3600
 
 _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])")
+# What Streamlit and its Markdown still make icons, links and arrows of when each sign is escaped.
+_MADE_UP: Final = re.compile(r"(?<=:)(?=[a-z/])|(?=@)|(?<=www)(?=\.)|(?<=-)(?=>)|(?<=<)(?=-)", re.IGNORECASE)
+_JOINER: Final = "\u2060"  # of no width, between two signs that must not be read as one
+# Signs that turn the direction of what follows: nothing after somebody's text is to be turned by it.
+_TURNING: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def plain(text: object) -> str:
     """Text of unknown origin for a place that reads Markdown: every sign stands for itself."""
-    return _MARKDOWN.sub(r"\\\1", " ".join(str(text).split()))
+    one_line = " ".join(_TURNING.sub("", str(text)).split())
+    return _MARKDOWN.sub(r"\\\1", _MADE_UP.sub(_JOINER, one_line))
+
+
+def plain_lines(text: object) -> str:
+    """`plain`, with the lines of the text kept apart."""
+    return "  \n".join(plain(line) for line in str(text).strip().splitlines())
 
 
 def duration(seconds: float) -> str:

@@ -76,3 +76,9 @@ SELECT
     encode(sha256(convert_to(CAST(:facts AS text), 'UTF8')), 'hex'),
     :taken_at
 FROM report r;
+
+-- name: known_categories(pros)
+-- The categories that some pros offer.
+SELECT DISTINCT unnest(p.categories) AS category
+FROM (SELECT n.categories FROM marketplace.pros n LIMIT :pros) AS p
+ORDER BY category;

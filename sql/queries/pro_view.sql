@@ -10,6 +10,7 @@ SELECT
     r.kind,
     r.reason,
     r.state,
+    r.round,
     r.reported_at,
     r.charged_at,
     r.amount,
@@ -40,6 +41,7 @@ SELECT
     d.refund_amount,
     d.note,
     d.checks,
+    d.decided_by,
     coalesce(p.name, d.decided_by) AS decided_by_name,
     coalesce(q.name, d.second_by) AS second_by_name
 FROM refunds.decisions d

@@ -57,6 +57,43 @@ def test_placed_filed_and_put_aside(page: Page, mails: Served, desk: Desk, peopl
     assert [row["state"] for row in rows] == ["proposed", "dismissed"]
 
 
+def test_picture_answer_and_taken_up_again(
+    page: Page, mails: Served, desk: Desk, people: dict[str, Person]
+) -> None:
+    """A picture comes with a click; spam that was none waits again and lands beside the report it answers."""
+    page.goto(f"{mails.url}/mail?received=2")
+    sign_in(page, "Dana")
+    opens = page.get_by_role("button", name="screen.jpg")
+    expect(opens).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_role("img", name="screen.jpg")).to_have_count(0)
+    opens.click()
+    expect(page.locator("[data-testid=stImage] img")).to_be_visible(timeout=PATIENCE_MS)
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save the file").click()
+    assert saved.value.suggested_filename == "screen.jpg"
+    assert Path(saved.value.path()).read_bytes() == photo()
+    dialog = page.get_by_role("dialog")
+    received.dismiss(desk, people["dana"], 2, "Spam")
+    page.goto(f"{mails.url}/mail?received=2&received_list=Put+aside")
+    sign_in(page, "Dana")
+    page.get_by_role("button", name="Take it up again").click(timeout=PATIENCE_MS)
+    dialog.get_by_label("Reason").fill("It is an answer.")
+    dialog.get_by_role("button", name="Take it up").click()
+    expect(page.get_by_text("It waits again, to be placed.")).to_be_visible(timeout=PATIENCE_MS)
+    page.goto(f"{mails.url}/mail?received=2")
+    sign_in(page, "Dana")
+    page.get_by_role("button", name="It answers a report").click(timeout=PATIENCE_MS)
+    dialog.get_by_label("Report").fill("R-nope")
+    dialog.get_by_role("button", name="Put it beside the report").click()
+    expect(dialog.get_by_text("There is no report 'R-nope'")).to_be_visible(timeout=PATIENCE_MS)
+    asked = mails.market.one("SELECT report_id FROM refunds.reports WHERE state = 'waiting_on_pro'")
+    dialog.get_by_label("Report").fill(asked)
+    dialog.get_by_role("button", name="Put it beside the report").click()
+    expect(page.get_by_text(f"The answer is on {asked}")).to_be_visible(timeout=PATIENCE_MS)
+    row = received.received_mail(desk, people["dana"], 2)
+    assert (row["state"], row["report_id"]) == ("filed", asked)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(page: Page, mails: Served, scheme: str) -> None:
     """The mails of pros can be read by everybody."""

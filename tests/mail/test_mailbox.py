@@ -2,9 +2,11 @@
 
 import json
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,11 +16,13 @@ from refundlib.domain.errors import (
     BadFigure,
     NotAllowed,
     NotFound,
+    ReasonMissing,
     RefundedBefore,
     ReportedBefore,
     WrongState,
 )
 from refundlib.domain.people import Person
+from refundlib.domain.placing import report_of
 from refundlib.domain.received_mail import Fetched, MailboxClosed, Position
 from refundlib.mail import mailboxes
 from refundlib.mail.mailboxes import FolderMailbox, ImapMailbox, mailbox
@@ -28,13 +32,14 @@ from refundlib.services import received
 from refundlib.services.answers import record_answer
 from refundlib.services.claims import claim
 from refundlib.services.desk import Desk, NoMailbox
+from refundlib.services.files import File, examined, keep
 from refundlib.services.intake import Draft, file_report
 from refundlib.services.mailbox import propose_again, read_all, read_mailbox
-from refundlib.services.triage import lock_report
+from refundlib.services.triage import lock_report, reopen
 from refundlib.worker import main
 from tests.conftest import Clock, maintenance, opened_desk
 from tests.mail.stopping import environment, killed_while_held, refunds
-from tests.mail.thirty import PDF, Scene, message, scene
+from tests.mail.thirty import MOSS, PDF, Scene, message, scene
 from tests.market import Market
 
 People = dict[str, Person]
@@ -95,6 +100,8 @@ def test_an_answer_lands_and_starts_the_clock(
     )
     names = {each["name"] for each in claim(desk, people["dana"], it.asked).attachments}
     assert names == {"bill.pdf", "mail.eml"}
+    written = "SELECT subject || ' ' || report_id || ' ' || (new->>'from_address') FROM refunds.audit"
+    assert market.one(f"{written} WHERE action = 'mail_answer'") == f"mail:1 {it.asked} moss@pros.example"
 
 
 def test_an_answer_to_what_was_withdrawn_meanwhile_waits(
@@ -114,6 +121,108 @@ def test_an_answer_to_what_was_withdrawn_meanwhile_waits(
         assert counts.result()["unplaced"] == 1
     assert "is withdrawn" in market.one("SELECT why FROM refunds.received_mails")
     assert market.one("SELECT count(*) FROM refunds.answers") == 0
+
+
+def test_a_named_report_or_a_reply_to_waits(market: Market, desk: Desk, tmp_path: Path) -> None:
+    """Who knows a report's number answers nothing by it: the clock still stands, a person reads the mail."""
+    it = scene(market)
+    stranger = "Someone <someone@else.example>"
+    spoofed = (
+        message(f"Re: {it.asked}", "Approve it."),
+        message(f"About {it.asked}", "Approve it.", sender=stranger, Reply_To=MOSS),
+        message("Re: A question", "Yes.", sender=stranger, Reply_To=MOSS, In_Reply_To=it.question_id),
+    )
+    folder = write(tmp_path / "in", *(mail.as_bytes() for mail in spoofed))
+    assert read_all(desk, mailbox(str(folder)))["unplaced"] == 3
+    assert market.one("SELECT state FROM refunds.reports WHERE report_id = :r", r=it.asked) == (
+        "waiting_on_pro"
+    )
+    named = f"%seems to answer report {it.asked} %"
+    assert market.one("SELECT count(*) FROM refunds.received_mails WHERE why LIKE :n", n=named) == 3
+
+
+def test_a_machine_s_mail_is_not_kept_whole(
+    market: Market, desk: Desk, people: People, tmp_path: Path
+) -> None:
+    """Of a vacation notice or a bounce the words are kept, not the mail as it came; it says so."""
+    it = scene(market)
+    away = message("Away", "Back on Monday.", Auto_Submitted="auto-replied", In_Reply_To=it.question_id)
+    read_all(desk, mailbox(str(write(tmp_path / "in", away.as_bytes()))))
+    row = received.received_mail(desk, people["dana"], 1)
+    assert (row["files"], row["raw_sha256"], row["body"]) == ([], None, "Back on Monday.")
+    assert row["left_out"] == [service._NOT_KEPT]
+
+
+# -- slow, and held up ----------------------------------------------------------------------------------
+
+
+def test_a_slow_mail_is_taken(market: Market, desk: Desk, tmp_path: Path, clock: Clock) -> None:
+    """A mail that takes longer than a pass is kept all the same, once, and the next pass goes on after it."""
+    scene(market)
+    folder = write(tmp_path / "in", *(refund_mail(number) for number in range(3)))
+    one = FolderMailbox(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(service, "PASS_SECONDS_MAX", -1)
+        passes = [read_mailbox(desk, one) for _ in range(4)]
+    assert [(work["proposed"], work["known"], work.more) for work in passes] == [
+        (1, 0, True), (1, 0, True), (1, 0, True), (0, 0, False),
+    ]  # fmt: skip
+    assert kept(market) == 3
+
+
+def test_what_was_not_kept_is_read_again(market: Market, desk: Desk, tmp_path: Path) -> None:
+    """A mail of a folder whose transaction failed comes again in the next pass."""
+    scene(market)
+    one = FolderMailbox(write(tmp_path / "in", refund_mail(0)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(service, "_take", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            read_mailbox(desk, one)
+    assert read_mailbox(desk, one)["proposed"] == 1
+
+
+def _pdfs() -> list[File]:
+    """Two files, by their hash."""
+    files = [examined(f"{n}.pdf", PDF + b"%" + bytes([n])) for n in b"ab"]
+    return sorted(files, key=lambda file: file.sha256)
+
+
+def _wait_until_blocked(watcher: Any, done: Callable[[], bool]) -> None:
+    blocked = "SELECT count(*) FROM pg_stat_activity WHERE cardinality(pg_blocking_pids(pid)) > 0"
+    while watcher.execute(blocked).fetchone() == (0,):
+        assert not done()
+
+
+def test_files_are_kept_in_one_order(market: Market, desk: Desk, database_url: str, tmp_path: Path) -> None:
+    """Somebody keeps the same two files at once: each waits for the other in one order, never in a ring."""
+    scene(market)
+    low, high = _pdfs()
+    mail = message("CH-01 with files", "They said no.")
+    for file in (high, low):
+        mail.add_attachment(file.content, "application", "pdf", filename=file.name)
+    folder = write(tmp_path / "in", mail.as_bytes())
+    with ThreadPoolExecutor(1) as reader, maintenance(database_url) as watcher:
+        with desk.transaction() as conn:
+            keep(conn, low)
+            counts = reader.submit(read_all, desk, mailbox(str(folder)))
+            _wait_until_blocked(watcher, counts.done)
+            keep(conn, high)
+        assert counts.result()["proposed"] == 1
+
+
+def test_a_report_is_locked_before_files(
+    market: Market, desk: Desk, database_url: str, tmp_path: Path
+) -> None:
+    """Somebody holds an answer's report, then keeps its file: as everywhere, the report comes first."""
+    it = scene(market)
+    folder = write(tmp_path / "in", answer_mail(it))
+    with ThreadPoolExecutor(1) as reader, maintenance(database_url) as watcher:
+        with desk.transaction() as conn:
+            lock_report(conn, it.asked)
+            counts = reader.submit(read_all, desk, mailbox(str(folder)))
+            _wait_until_blocked(watcher, counts.done)
+            keep(conn, examined("bill.pdf", PDF))
+        assert counts.result()["answer"] == 1
 
 
 # -- stopped --------------------------------------------------------------------------------------------
@@ -323,6 +432,87 @@ def test_placed_and_filed_by_hand(market: Market, desk: Desk, people: People, tm
     record_answer(desk, people["dana"], report, "Nothing more.", channel="phone")
 
 
+def test_put_aside_and_taken_up_again(
+    market: Market, desk: Desk, people: People, tmp_path: Path, clock: Clock
+) -> None:
+    """A mail that was put aside by mistake waits again, with the reason, and can be placed."""
+    scene(market)
+    read_all(desk, mailbox(str(write(tmp_path / "in", refund_mail(0)))))
+    dana = people["dana"]
+    with pytest.raises(WrongState):
+        received.take_up_again(desk, dana, 1, "It waits already.")
+    received.dismiss(desk, dana, 1, "Spam")
+    with pytest.raises(ReasonMissing):
+        received.take_up_again(desk, dana, 1, " ")
+    with pytest.raises(NotFound):
+        received.take_up_again(desk, dana, 9, "It is none.")
+    received.take_up_again(desk, dana, 1, "It is Moss's after all.")
+    row = received.received_mail(desk, dana, 1)
+    assert (row["state"], row["why"], row["handled_at"]) == ("unplaced", "It is Moss's after all.", None)
+    audited = "SELECT actor || ' ' || reason FROM refunds.audit WHERE action = 'mail_taken_up'"
+    assert market.one(audited) == "dana It is Moss's after all."
+    propose_again(desk, dana, 1, "CH-01", "clear_no")
+
+
+def test_who_waits_longest_comes_first(
+    market: Market, desk: Desk, people: People, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proposed and unplaced mails are one line, page by page, none twice and none left out."""
+    scene(market)
+    folder = tmp_path / "in"
+    for number in range(5):
+        mail = refund_mail(number) if number % 2 else message(f"{number}", "Hi").as_bytes()
+        read_all(desk, mailbox(str(write(folder, mail))))
+        clock.advance(timedelta(hours=1))
+    market.write("UPDATE refunds.received_mails SET received_at = '2020-01-01Z' WHERE received_id = 4")
+    received.dismiss(desk, people["dana"], 2, "Spam")
+    monkeypatch.setattr(received, "PAGE_ROWS", 2)
+    pages, after = [], None
+    while page := received.waiting_page(desk, people["dana"], after=after):
+        pages.append([row["received_id"] for row in page])
+        after = page[-1]["received_id"]
+    assert pages == [[4, 1], [3, 5]]
+
+
+def test_files_are_read_one_at_a_time(market: Market, desk: Desk, people: People, tmp_path: Path) -> None:
+    """A mail names its files with their sizes; the content of one comes when it is asked for."""
+    it = scene(market)
+    read_all(desk, mailbox(str(write(tmp_path / "in", answer_mail(it), refund_mail(0)))))
+    row = received.received_mail(desk, people["dana"], 1)
+    assert [(each["name"], each["media_type"]) for each in row["files"]] == [
+        ("bill.pdf", "application/pdf"),
+        ("mail.eml", "message/rfc822"),
+    ]
+    assert {"name", "media_type", "size_bytes", "sha256"} == set(row["files"][0])
+    for each, content in zip(row["files"], (PDF, answer_mail(it)), strict=True):
+        file = received.received_file(desk, people["dana"], 1, each["sha256"])
+        assert (file.name, len(file.content)) == (each["name"], each["size_bytes"])
+        assert len(content) == each["size_bytes"]
+        with pytest.raises(NotFound):
+            received.received_file(desk, people["dana"], 2, each["sha256"])
+
+
+def test_a_waiting_mail_answers_or_appeals_a_report(
+    market: Market, desk: Desk, people: People, tmp_path: Path
+) -> None:
+    """By hand it lands beside a report that is there: an open one is answered, a denied one opened again."""
+    it = scene(market)
+    mails = (
+        message(f"More about {it.asked}", "It was 650 253 0000."),
+        message(f"Re: {it.denied}", "Here is the proof."),
+    )
+    read_all(desk, mailbox(str(write(tmp_path / "in", *(mail.as_bytes() for mail in mails)))))
+    rows = [received.received_mail(desk, people["dana"], number) for number in (1, 2)]
+    assert [report_of(row["why"]) for row in rows] == [it.asked, it.denied]
+    record_answer(desk, people["dana"], it.asked, rows[0]["body"], channel="email", received_id=1)
+    reopen(desk, people["mo"], it.denied, "The pro sent a proof.", received_id=2)
+    rows = [received.received_mail(desk, people["dana"], number) for number in (1, 2)]
+    assert [(row["state"], row["report_id"]) for row in rows] == [("filed", it.asked), ("filed", it.denied)]
+    for report in (it.asked, it.denied):
+        found = claim(desk, people["dana"], report)
+        assert (found.report["state"], [each["name"] for each in found.attachments]) == ("open", ["mail.eml"])
+
+
 @pytest.mark.parametrize("person_id", ["vic", "ada"])
 def test_nothing_for_viewers(desk: Desk, people: People, person_id: str) -> None:
     """Viewers and admins read no mail of a pro, count none and place none."""
@@ -331,7 +521,10 @@ def test_nothing_for_viewers(desk: Desk, people: People, person_id: str) -> None
         lambda: received.waiting(desk, actor),
         lambda: received.received(desk, actor, "unplaced"),
         lambda: received.received_mail(desk, actor, 1),
+        lambda: received.waiting_page(desk, actor),
+        lambda: received.received_file(desk, actor, 1, "0" * 64),
         lambda: received.dismiss(desk, actor, 1, "spam"),
+        lambda: received.take_up_again(desk, actor, 1, "no spam"),
         lambda: propose_again(desk, actor, 1, "CH-01", "clear_no"),
     ):
         with pytest.raises(NotAllowed):

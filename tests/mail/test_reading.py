@@ -209,7 +209,7 @@ print(round(seconds, 2), grown // 1024, "|".join(it.left_out))
 @pytest.mark.process
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_mail_takes_the_memory(name: str) -> None:
-    """25 MB made to fill the memory are read in a second and in little of it, without parts, and it says so."""
+    """25 MB made to fill the memory are read in a second and in little of it, without parts; it says so."""
     command = [sys.executable, "-c", READ_AND_TELL.replace("{}", HOSTILE[name])]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     seconds, grown_mb, left_out = done.stdout.split(" ", 2)

@@ -81,7 +81,7 @@ def test_who_may_not(desk: Desk, people: People) -> None:
     assert not {"New draft", "Publish", "Drop", "Save the draft"} & set(offered)
     for person in ("dana", "fin"):
         assert "may not read the policy" in said(run("policy", person))
-    assert "may not backtest" in said(run("policy_lab", "vic"))
+    assert "may not try a policy on history" in said(run("policy_lab", "vic"))
 
 
 def test_the_lab_from_asking_to_flips(

@@ -57,14 +57,91 @@ def test_waiting_mails_come_first(mails: str) -> None:
     at = opened("dana")
     assert "**1 proposes a report**, 2 wait to be placed" in said(at)
     assert list(at.dataframe[0].value["It is"]) == ["report to file", "to be placed", "to be placed"]
+    assert list(at.dataframe[0].value["Waits"]) == ["0 m"] * 3
     assert "Report to file:" in said(at)
     assert "known by the sender" in said(at)
     assert {"File the report", "Another charge", "Put aside"} <= set(labels(at))
     assert "They said no." in codes(at)
 
 
+def test_who_waits_longest_comes_first(mails: str, market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proposed mail that came last is the last of the line, which goes on at the next page."""
+    market.write(
+        "UPDATE refunds.received_mails SET received_at = received_at + interval '1 h' WHERE received_id = 1"
+    )
+    monkeypatch.setattr(received, "PAGE_ROWS", 2)
+    at = opened("dana")
+    assert list(at.dataframe[0].value["It is"]) == ["to be placed", "to be placed"]
+    next(button for button in at.button if button.label == "Next page").click()
+    at.run()
+    assert list(at.dataframe[0].value["It is"]) == ["report to file"]
+
+
+def test_a_picture_is_drawn_when_it_is_opened(mails: str) -> None:
+    """A stranger's picture is decoded on a click only, one file at a time; what is no picture is saved."""
+    at = opened("dana", received="2")
+    assert not at.get("image")
+    assert {"screen\\.jpg", "mail\\.eml"} <= set(labels(at))
+    next(button for button in at.button if button.label == "screen\\.jpg").click()
+    at.run()
+    assert not at.exception
+    assert len(at.get("image")) == 1
+    next(button for button in at.button if button.label == "mail\\.eml").click()
+    at.run()
+    assert not at.get("image")
+    assert len(at.get("download_button")) == 1
+
+
+def test_contents_are_read_on_demand(mails: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mail is shown without the content of any of its files."""
+    monkeypatch.setattr(received, "received_file", lambda *_: pytest.fail("no content was asked for"))
+    assert not opened("dana", received="2").exception
+    assert not opened("dana", received="2", file="0" * 64).exception
+
+
+def test_put_aside_can_be_taken_up_again(mails: str, desk: Desk, people: People) -> None:
+    """A mail that was put aside offers that it waits again."""
+    received.dismiss(desk, people["dana"], 3, "Spam")
+    at = opened("dana", received_list="Put aside")
+    next(button for button in at.button if button.label == "Take it up again").click()
+    at.run()
+    assert not at.exception
+    assert "Take it up" in labels(at)
+    assert "Take it up again" not in labels(opened("fin", received_list="Put aside"))
+
+
+@pytest.mark.parametrize(
+    ("person_id", "label", "posts"),
+    [
+        ("dana", "It answers a report", "Put it beside the report"),
+        ("mo", "It appeals a report", "Reopen the report"),
+    ],
+)
+def test_beside_a_report_that_is_there(
+    mails: str, desk: Desk, tmp_path: Path, person_id: str, label: str, posts: str
+) -> None:
+    """The dialog has the report that the sentence names, and the mail's words."""
+    mail = message(f"Call about {mails}", "It was the other number.").as_bytes()
+    read_all(desk, mailbox(str(write(tmp_path / "more", mail))))
+    at = opened(person_id, received="5")
+    assert f"seems to answer report {mails}".replace("-", "\\-") in said(at)
+    next(button for button in at.button if button.label == label).click()
+    at.run()
+    assert not at.exception
+    assert posts in labels(at)
+    assert [each.value for each in at.text_input if each.label == "Report"] == [mails]
+    assert [each.value for each in at.text_area] == (
+        ["It was the other number."] if person_id == "dana" else [""]
+    )
+
+
+def test_appeals_are_for_managers(mails: str) -> None:
+    """Who may not reopen a report sees no button that does."""
+    assert "It appeals a report" not in labels(opened("dana", received="2"))
+
+
 def test_a_link_opens_the_mail(mails: str) -> None:
-    """?received= alone opens the part and the mail; its signs are text, its picture is drawn."""
+    """?received= alone opens the part and the mail; its signs are text, its files have a button each."""
     at = run("mail", "dana", received="2")
     assert any("# not a heading" in each for each in codes(at))
     assert r"\*\*stars\*\*" in said(at)

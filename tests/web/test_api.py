@@ -428,18 +428,18 @@ def test_bad_files(product: Product, market: Market, bad: str) -> None:
 ELEVEN = [attached(f"{number}.png", picture()) for number in range(11)]
 BAD_FIELDS: dict[str, tuple[dict[str, Any], str]] = {
     "missing": ({"charge_id": ...}, "charge_id is missing"),
-    "null": ({"pro_id": None}, "pro_id cannot be used"),
-    "number": ({"charge_id": 7}, "charge_id cannot be used"),
+    "null": ({"pro_id": None}, "pro_id must be a text"),
+    "number": ({"charge_id": 7}, "charge_id must be a text"),
     "nul": ({"details": "a\x00b"}, "details is empty, or has signs that cannot be kept"),
     "half": ({"details": "\ud83d"}, "details has half a character in it"),
-    "long": ({"details": "x" * (DETAILS_CHARACTERS_MAX + 1)}, "details can have 10000 characters"),
-    "zip": ({"changed_zip": "1" * 101}, "changed_zip can have 100 characters"),
+    "long": ({"details": "x" * (DETAILS_CHARACTERS_MAX + 1)}, "details can have at most 10000 characters"),
+    "zip": ({"changed_zip": "1" * 101}, "changed_zip can have at most 100 characters"),
     "empty": ({"pro_id": ""}, "pro_id must have 1 or more characters"),
     "reason": ({"reason": "rude"}, "reason must be one of 'job_changed', 'terms_violation'"),
     "misspelt": ({"detials": "SECRET"}, "detials is not known here"),
     "half a name": ({"\ud83d": 1}, "The body has half a character in it"),
     "long name": ({"\n\u202e" + "x" * 200: 1}, "??" + "x" * 58 + "… is not known here"),
-    "eleven": ({"attachments": ELEVEN}, "attachments cannot be used"),
+    "eleven": ({"attachments": ELEVEN}, "attachments can have at most 10 entries"),
     "no name": ({"attachments": [{"content": ""}]}, "attachments.0.name is missing"),
 }
 

@@ -17,6 +17,7 @@ _SAYS_NO: Final = re.compile(
     r"(?<![\w'])(?:(?:sa(?:id|ys)|repl(?:ied|ies)|answer(?:ed|s)|respond(?:ed|s)|wrote|told me|texted|was)"
     r"(?: \w+){0,5},? ?(?:a )?(?:clear |flat |plain )?\"?(?:no|nope|no thanks|no thank you|not interested)"
     r"|(?:first|only|initial) (?:answer|reply|response|message)(?: \w+){0,4} (?:no|refus\w+)"
+    r"|(?:at once|right away|first thing|straight away)\W{1,4}(?:no|nope|no thanks|no thank you)"
     r"|clear no|(?:is|was|were|are) not interested|not interested|declined|turned (?:me|us|it|my \w+) down|refused (?:my|our|the) \w+"
     r"|no gracias|(?:dijo|respondio|contesto)(?: \w+){0,4} no|no (?:esta|estaba) interesad[oa])(?![\w'])"
 )

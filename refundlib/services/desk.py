@@ -69,7 +69,7 @@ class Mailbox(Protocol):
     def mails(self, position: Position, limit: int) -> Generator[Fetched]:
         """At most `limit` mails after a position, in order. Raises MailboxClosed.
 
-        Whoever asks for the next mail has kept the one before.
+        Whoever asks for the next mail has kept the one before; who kept the last one throws EnoughRead.
         """
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from refundlib.db.queries import queries
-from refundlib.domain.errors import BadFile, DatabaseDown, DatabaseSlow, Refusal
+from refundlib.domain.errors import BadFile, DatabaseDown, DatabaseSlow, Refusal, WrongState
 from refundlib.domain.people import MAILBOX, Person, authorize
 from refundlib.domain.placing import (
     Candidate,
@@ -34,7 +34,7 @@ from refundlib.services.answers import Answer, land
 from refundlib.services.desk import Desk, Mailbox, command
 from refundlib.services.files import File, examined, keep, mail_file
 from refundlib.services.intake import Draft, look_ahead
-from refundlib.services.received import demand_waiting
+from refundlib.services.received import lock_waiting
 from refundlib.services.triage import lock_report
 from refundlib.services.work import Work
 
@@ -271,11 +271,16 @@ def _look_up(conn: Connection, desk: Desk, mail: ReadMail) -> Known:
 def propose_again(desk: Desk, actor: Person, received_id: int, charge_id: str, reason: str) -> None:
     """Places a waiting mail by hand: on a charge, for a reason (claim.REASONS). Files nothing.
 
-    Raises NotFound, WrongState (the mail was handled), BadFigure, ReportedBefore, RefundedBefore.
+    Raises NotFound, WrongState (the mail was handled, or is of another pro), BadFigure, ReportedBefore.
     """
     with desk.transaction() as conn:
-        demand_waiting(conn, received_id)
-        ahead = look_ahead(conn, desk, Draft(charge_id=charge_id, reason=reason))
+        mail = lock_waiting(conn, received_id)
+        ahead = look_ahead(conn, desk, Draft(charge_id=charge_id, reason=reason), mail["received_at"])
+        if mail["pro_id"] not in (None, ahead.facts["pro"]["pro_id"]):
+            raise WrongState(
+                f"This mail is of another pro: charge {charge_id} was paid by {ahead.facts['pro']['name']}. "
+                "Check the id."
+            )
         if ahead.obstacle is not None:
             raise ahead.obstacle
         why = f"{actor.name} chose the charge."

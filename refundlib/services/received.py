@@ -79,7 +79,7 @@ def dismiss(desk: Desk, actor: Person, received_id: int, reason: str) -> None:
     """Puts a waiting mail aside; it can still be read. Raises NotFound, WrongState, ReasonMissing."""
     text = demand_reason(reason, "Putting a mail aside")
     with desk.transaction() as conn:
-        demand_waiting(conn, received_id)
+        lock_waiting(conn, received_id)
         _handled(conn, desk, actor, received_id, "dismissed", text)
 
 
@@ -115,11 +115,6 @@ def lock_waiting(conn: Connection, received_id: int) -> Row:
         became = f"is filed as {row['report_id']}" if row["report_id"] else "was put aside"
         raise WrongState(f"Somebody was first: this mail {became}. Reload the page.")
     return row
-
-
-def demand_waiting(conn: Connection, received_id: int) -> None:
-    """`lock_waiting`, for what needs nothing of the mail."""
-    lock_waiting(conn, received_id)
 
 
 def hand_over(

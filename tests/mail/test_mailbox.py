@@ -420,6 +420,8 @@ def test_placed_and_filed_by_hand(market: Market, desk: Desk, people: People, tm
         propose_again(desk, people["dana"], 1, "CH-12", "clear_no")
     with pytest.raises(ReportedBefore):
         propose_again(desk, people["dana"], 1, "CH-11", "clear_no")
+    with pytest.raises(WrongState, match="of another pro"):
+        propose_again(desk, people["dana"], 1, "CH-90", "clear_no")
     propose_again(desk, people["dana"], 1, "CH-01", "clear_no")
     row = received.received_mail(desk, people["dana"], 1)
     assert (row["state"], row["charge_id"], row["pro_id"]) == ("proposed", "CH-01", "moss")

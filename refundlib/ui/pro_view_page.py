@@ -63,7 +63,7 @@ def _open(visit: Visit, it: ProView) -> None:
         st.markdown(f"We decide by **{words.moment(it.decide_by, visit.person)}** and write to you then.")
     if it.question is not None:
         st.info(words.plain(it.question), icon=":material/help:")
-        st.markdown("Answer in the conversation about this lead, or reply to our mail.")
+        st.markdown("Answer in the conversation about this lead.")
 
 
 def _decided(visit: Visit, it: ProView, each: Decided) -> None:

@@ -101,7 +101,8 @@ def rates(
     shown = frame[frame["n"] >= 10]
     few = frame[frame["n"] < 10]
     if len(shown):
-        doors = [lens.door(metric, hits=True, **{column or dimension: key}) for key in shown["key"]]
+        # Where nothing was hit the mark opens what was counted: an empty list would tell nobody anything.
+        doors = [lens.door(metric, hits=bool(row.k), **{column or dimension: row.key}) for row in each(shown)]
         chart(
             charts.rates(shown, compared=lens.compared),
             f"{metric}-{dimension}",

@@ -1,6 +1,7 @@
 """Whether a customer's first response to a quote is a clear no.
 
-Named rules over folded text. A refusal of the offer passes; a postponement without one is unsure; a factual no,
+Named rules over folded text, and a linear model that finds the refusals they do not know and doubts those it does not
+believe. A refusal of the offer passes; a postponement without one is unsure; a factual no,
 bargaining, declining a part, an acceptance fail. Signs that pull both ways are unsure: a person looks.
 Source: DOMAIN, Checks, first_response_clear_no; how well it does is measured in docs/checks.md.
 """
@@ -8,6 +9,7 @@ Source: DOMAIN, Checks, first_response_clear_no; how well it does is measured in
 import re
 from typing import Final, Literal, NamedTuple
 
+from refundlib.domain.language import linear
 from refundlib.domain.language.folding import Span, blanked, folded, spans
 
 
@@ -239,6 +241,11 @@ _TOO_DEAR = _words(
     r"(?:out of|over|above|beyond|outside) (?:my|our|the) (?:budget|price range|range)|can't afford|cannot afford|cant afford|muy caro|highway robbery|rip ?off",
     r"(?:don't|dont|do not) think (?:so|this|it|that|we|i)|no need to",
 )
+# How likely a pass must be, by the model, for a refusal that the rules found; and to leave a fail of theirs open.
+AGREED: Final = 0.4
+POSSIBLE: Final = 0.35
+OPEN: Final = 0.5
+
 _QUESTION = re.compile(r"[?¿]")
 
 _NEGATIVE_TOKENS = re.compile(rf"^(?:{_NO}|not|don't|dont|won't|wont|can't|no{{1,9}}pe+|👎|🙅|❌|🚫|🛑|✋)$")
@@ -321,7 +328,52 @@ _TOKEN = re.compile(r"[a-z']+|[👎🙅❌🚫🛑✋👍✅🙌👌]|\d+")
 
 
 def read_reply(text: str) -> Reading:
-    """Reads a first response. Never raises; the time taken grows with the length only."""
+    """Reads a first response, its first linear.LONGEST characters. Never raises; time grows with the length only.
+
+    Rules and model must both see a refusal, or the model must be sure; where they differ, a person looks.
+    """
+    head = text[: linear.LONGEST]
+    ruled = read_by_rules(head)
+    read = linear.words_of(folded(head))
+    if not read.words:
+        return ruled
+    model = linear.load("replies")
+    chance = linear.scores(model, read, ("=" + ruled.status, "=" + ruled.why))
+    if ruled.status == "pass":
+        return ruled if chance.passes >= AGREED else _doubted(ruled)
+    if chance.passes >= model.thresholds["sure"]:
+        return _as_told(model, read, head)
+    if ruled.status == "fail" and (chance.passes >= POSSIBLE or chance.unsure >= OPEN):
+        return _open(model, read, chance, head)
+    return ruled
+
+
+def _doubted(ruled: Reading) -> Reading:
+    return Reading(
+        "unsure", "The first response has words of a refusal, but as a whole may not refuse.", ruled.span
+    )
+
+
+def _as_told(model: linear.Model, read: linear.Words, head: str) -> Reading:
+    span = linear.telling_words(model, read) or Span(0, len(head))
+    return Reading("pass", "The first response is a clear no: these words turn the offer down.", span)
+
+
+def _open(model: linear.Model, read: linear.Words, chance: linear.Scores, head: str) -> Reading:
+    if chance.passes >= POSSIBLE:
+        span = linear.telling_words(model, read) or Span(0, len(head))
+        return Reading("unsure", "The first response could be a no; it is not clear enough to say so.", span)
+    return Reading("unsure", "The first response says neither yes nor no.", Span(0, len(head)))
+
+
+def rule_grams(text: str) -> tuple[str, ...]:
+    """What the rules say of a text, for the model."""
+    ruled = read_by_rules(text[: linear.LONGEST])
+    return "=" + ruled.status, "=" + ruled.why
+
+
+def read_by_rules(text: str) -> Reading:
+    """What the named rules say alone."""
     plain = folded(text)
     meaning = blanked(plain, _IDLE_NO)
     strong, weak = _found(_STRONG, meaning), _found(_WEAK, meaning)

@@ -1,9 +1,14 @@
-"""Whether words show a job or customer that breaks the terms of service, or show the opposite."""
+"""Whether words show a job or customer that breaks the terms of service, or show the opposite.
+
+Named rules over folded text, and a linear model that finds breaches they do not know and doubts those it does not
+believe; what is doubted is not told, so that a person looks.
+"""
 
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
 
+from refundlib.domain.language import linear
 from refundlib.domain.language.folding import Span, blanked, folded, spans
 
 
@@ -23,6 +28,9 @@ _STAFF = (
     r"(?:employees?|workers?|staff|helpers?|laborers?|labourers?|technicians?|techs|installers?|crew members?|apprentices?|"
     r"sub-?contractors?|subs|drivers?|cleaners|painters|plumbers|electricians|roofers|interns?|team members?|applicants|candidates)"
 )
+# How likely a breach must be, by the model, for one that the rules found; and to doubt words that only sound like one.
+AGREED: Final = 0.35
+POSSIBLE: Final = 0.5
 # Words that only sound like a breach: they are read first and count as the opposite.
 _INNOCENT = (
     (
@@ -120,6 +128,32 @@ _BROKEN = (
 
 def read_terms(text: str) -> Iterator[TermsReading]:
     """What a text says about the terms: breaches, and words that only sound like one, each with its place."""
+    head = text[: linear.LONGEST]
+    ruled = list(read_by_rules(head))
+    read = linear.words_of(folded(head))
+    if not read.words:
+        return
+    model = linear.load("terms")
+    chance = linear.scores(model, read, _grams(ruled))
+    broken = [reading for reading in ruled if reading.broken]
+    sure = chance.passes >= (AGREED if broken else model.thresholds["sure"])
+    if sure and not broken:
+        span = linear.telling_words(model, read) or Span(0, len(head))
+        yield TermsReading(True, "The words read like a breach of the terms, not like a job for a pro.", span)
+    yield from (reading for reading in ruled if (sure if reading.broken else chance.passes < POSSIBLE))
+
+
+def rule_grams(text: str) -> tuple[str, ...]:
+    """What the rules say of a text, for the model."""
+    return _grams(read_by_rules(text[: linear.LONGEST]))
+
+
+def _grams(ruled: Iterable[TermsReading]) -> tuple[str, ...]:
+    return tuple({f"={reading.why}" for reading in ruled}) or ("=nothing",)
+
+
+def read_by_rules(text: str) -> Iterator[TermsReading]:
+    """What the named rules say alone."""
     plain = folded(text)
     for why, pattern in _INNOCENT:
         yield from (TermsReading(False, why, span) for span in spans(pattern, plain))

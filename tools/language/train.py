@@ -6,7 +6,8 @@ of its own:
     PYTHONPATH=. .train-venv/bin/python tools/language/train.py
 It reads the labelled texts in tools/language and the tuning texts in tests/data/language, all written for
 this project; never the held-out ones and never the public replies it is measured on. There is no chance in
-the method, and so no seed: the same texts and versions give the same weights (Python 3.11, scikit-learn 1.9.1).
+the method, and so no seed: the same texts and versions give the same weights (made with Python 3.11 and
+scikit-learn 1.9.1).
 First each file of HELD_BACK is left out in turn, and recall on it is printed; the threshold for "pass" is the
 least one at which the texts left out are right in WANTED_PRECISION of all cases.
 """

@@ -1,7 +1,8 @@
 """What a viewer may read of people: enough to follow a claim, not enough to reach anybody."""
 
 import re
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 HIDDEN: Final = "•••"
 _ADDRESS: Final = re.compile(r"[^\s<>@,;:]+@[^\s<>@,;:]+")
@@ -19,6 +20,11 @@ def mask_text(text: str, *names: str) -> str:
         for word in _WORD.findall(name):
             text = re.sub(rf"\b{re.escape(word)}\b", HIDDEN, text, flags=re.IGNORECASE)
     return _PHONE.sub(HIDDEN, _ADDRESS.sub(HIDDEN, text))
+
+
+def mask_messages(messages: Iterable[Mapping[str, Any]], *names: str) -> list[dict[str, Any]]:
+    """Messages whose words are masked."""
+    return [{**message, "body": mask_text(message["body"], *names)} for message in messages]
 
 
 def mask_phone(phone: str) -> str:

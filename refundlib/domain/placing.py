@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from refundlib.domain.language.folding import folded
 from refundlib.domain.language.mails import reason_of
-from refundlib.domain.received_mail import MAIL_BYTES_MAX, ReadMail
+from refundlib.domain.received_mail import ADDRESS, MAIL_BYTES_MAX, ReadMail
 
 # Of a mail's text so many are looked up.
 IDS_MAX: Final = 200
@@ -90,7 +90,6 @@ class Placement:
 
 # -- what to look up --------------------------------------------------------------------------------------
 
-_ADDRESS: Final = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}")
 _ID: Final = re.compile(r"(?<![\w@.-])[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62}[A-Za-z0-9])?(?![\w-])")
 _NUMBER: Final = re.compile(r"\+?\(?\d(?:[\s().-]{0,3}\d){6,17}")
 
@@ -106,8 +105,8 @@ class Clues:
     @classmethod
     def of(cls, text: str) -> "Clues":
         """The clues in a text."""
-        addresses = _few((found.lower() for found in _ADDRESS.findall(text)), CONTACTS_MAX)
-        without = _ADDRESS.sub(" ", text)
+        addresses = _few((found.lower() for found in ADDRESS.findall(text)), CONTACTS_MAX)
+        without = ADDRESS.sub(" ", text)
         words = (word for word in _ID.findall(without) if re.search(r"[\d_-]", word))
         ids = _few((form for word in words for form in (word, word.upper())), IDS_MAX)
         numbers = _few((_digits(found) for found in _NUMBER.findall(text)), CONTACTS_MAX)

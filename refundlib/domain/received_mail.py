@@ -1,11 +1,13 @@
 """A mail somebody wrote to the desk, as it was read: what every mailbox gives and every rule reads."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
 from refundlib.domain.errors import Refusal
 
+ADDRESS: Final = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}")
 # Of a mail's text this much is kept and read; the whole mail lies beside it as it came.
 BODY_CHARACTERS_MAX: Final = 20_000
 # A larger mail is not fetched whole: the database keeps files up to this size.

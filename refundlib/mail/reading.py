@@ -15,7 +15,7 @@ from email.utils import getaddresses, parsedate_to_datetime
 from itertools import repeat
 from typing import Any, Final, TypeAlias
 
-from refundlib.domain.received_mail import BODY_CHARACTERS_MAX, Attached, ReadMail
+from refundlib.domain.received_mail import ADDRESS, BODY_CHARACTERS_MAX, Attached, ReadMail
 from refundlib.mail.plain_text import TEXT_BYTES_MAX, cleaned, decoded, one_line, text_of_html
 
 # The type checker knows two parameters of which Python 3.11 has none.
@@ -45,7 +45,6 @@ TEXTS_BYTES_MAX: Final = 1_000_000
 NAMED_MAX: Final = 20
 _YEARS: Final = range(1990, 2100)
 
-_ADDRESS: Final = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}")
 _MESSAGE_ID: Final = re.compile(r"<[^<>\s]{1,300}>")
 _FINGERPRINTED: Final = ("message-id", "date", "from", "subject")
 _HEADER: Final = re.compile(rb"(?im)^(message-id|date|from|subject)[ \t]*:(.*(?:\r?\n[ \t].*)*)")
@@ -229,10 +228,10 @@ def _sender(message: AnyMessage) -> tuple[str, str]:
 def _addresses(value: str) -> list[str]:
     """The addresses in a header or a line, in order, at most ADDRESSES_MAX."""
     try:
-        pairs = [spec for _, spec in getaddresses([value]) if _ADDRESS.fullmatch(spec)]
+        pairs = [spec for _, spec in getaddresses([value]) if ADDRESS.fullmatch(spec)]
     except Exception:  # a value the standard library gives up at
         pairs = []
-    found = pairs or _ADDRESS.findall(value)
+    found = pairs or ADDRESS.findall(value)
     return [address[:ADDRESS_CHARACTERS_MAX] for address in dict.fromkeys(found)][:ADDRESSES_MAX]
 
 

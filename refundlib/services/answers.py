@@ -26,7 +26,7 @@ CHANNELS: Final = ("email", "phone", "api")
 ANSWER_CHARACTERS_MAX: Final = 20_000
 # A report with more is for a person to end, not for a conversation.
 ANSWERS_MAX: Final = 100
-_HOW: Final = {"email": "by mail", "phone": "on the phone", "api": "in the product"}
+HOW: Final = {"email": "by mail", "phone": "on the phone", "api": "in the product"}
 _KEY_USED: Final = "This idempotency key was used for another answer. Use a new one."
 
 Row = dict[str, Any]
@@ -111,7 +111,7 @@ def land(conn: Connection, desk: Desk, actor: Person, report_id: str, answer: An
         request_sha256=answer.request_sha256 if answer.request_key else None,
     )
     attach(conn, actor, report_id, answer.files, now)
-    why, by = f"The pro answered {_HOW[answer.channel]}.", {"channel": answer.channel}
+    why, by = f"The pro answered {HOW[answer.channel]}.", {"channel": answer.channel}
     if not resume(conn, actor, report, now, now, why, by):
         queries.triage.set_answered(conn, report_id=report_id)
         audit.record(conn, actor, "answered", now, subject=report_id, report_id=report_id, reason=why, new=by)

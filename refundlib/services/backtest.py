@@ -33,7 +33,7 @@ from refundlib.services import audit
 from refundlib.services.desk import Desk, command
 from refundlib.services.intake_snapshot import parse
 from refundlib.services.policies import in_force, policies
-from refundlib.services.policy_drafts import drafts, policy_of
+from refundlib.services.policy_drafts import JUDGED_BY, drafts, policy_of
 from refundlib.services.work import Work
 
 PART_CLAIMS: Final = 4_000
@@ -127,7 +127,7 @@ def begin(desk: Desk, actor: Person, draft_id: int, since: datetime, until: date
                 conn,
                 draft_id=draft_id,
                 revision=row["revision"],
-                policy=json.dumps({name: row[name] for name in _JUDGED_BY}),
+                policy=json.dumps({name: row[name] for name in JUDGED_BY}),
                 since=since,
                 until=until,
                 asked_by=actor.person_id,
@@ -137,12 +137,6 @@ def begin(desk: Desk, actor: Person, draft_id: int, since: datetime, until: date
         subject = f"backtest:{backtest_id}"
         audit.record(conn, actor, "backtest_asked", now, subject=subject, new={"draft_id": draft_id})
     return backtest_id
-
-
-_JUDGED_BY: Final = (
-    "version", "window_days", "job_changed_miles", "sla_hours", "card_refund_days", "spend_order",
-    "approval_limit_minor", "clauses",
-)  # fmt: skip
 
 
 @command("backtest")

@@ -7,11 +7,12 @@ from typing import Any, Final
 
 from refundlib.db.queries import queries
 from refundlib.domain.errors import BadFigure, NotFound
-from refundlib.domain.masking import HIDDEN, mask_phone, mask_text
+from refundlib.domain.masking import HIDDEN, mask_messages, mask_phone, mask_text
 from refundlib.domain.people import Person, is_masked
 from refundlib.services import places
 from refundlib.services.claims import MESSAGES_MAX
 from refundlib.services.desk import Desk, command
+from refundlib.services.written import containing
 
 PAGE_ROWS: Final = 50
 FOUND_MAX: Final = 20
@@ -121,6 +122,7 @@ def page(desk: Desk, actor: Person, scope: Scope, filters: Filters, *, after: st
     """A page of conversations, the newest first. after: the page before's next_after. Raises BadFigure."""
     if filters.status not in (None, *STATUSES):
         raise BadFigure(f"There is no status {filters.status!r}; choose one of {', '.join(STATUSES)}.")
+    customer = " ".join((filters.customer or "").split())
     at, row_id = places.place(after, "\U0010ffff", str, "This page does not exist. Open the first one.")
     with desk.reading() as conn:
         rows = queries.conversations.page(
@@ -129,7 +131,7 @@ def page(desk: Desk, actor: Person, scope: Scope, filters: Filters, *, after: st
             customer_id=scope.customer_id,
             lead_id=scope.lead_id,
             rows=MOMENTS_MAX,
-            customer=None if is_masked(actor) else _containing(" ".join((filters.customer or "").split())),
+            customer=containing(customer) if customer and not is_masked(actor) else None,
             category=filters.category,
             kind=filters.kind,
             status=filters.status,
@@ -168,11 +170,6 @@ def mark_read(desk: Desk, actor: Person, lead_id: str, pro_id: str, until: datet
         )
 
 
-def _containing(text: str | None) -> str | None:
-    """The pattern of ILIKE for a text anywhere, every sign standing for itself; None for none."""
-    return "%" + re.sub(r"([\\%_])", r"\\\1", text) + "%" if text else None
-
-
 def _masked_person(row: Row) -> Row:
     return {**row, "name": HIDDEN, "email": "", "phone": mask_phone(row["phone"])}
 
@@ -191,6 +188,4 @@ def _masked(it: Conversation) -> Conversation:
         "customer_phone": mask_phone(it.row["customer_phone"]),
         "description": mask_text(it.row["description"], name),
     }
-    return replace(
-        it, row=row, messages=[{**each, "body": mask_text(each["body"], name)} for each in it.messages]
-    )
+    return replace(it, row=row, messages=mask_messages(it.messages, name))

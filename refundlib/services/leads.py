@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from refundlib.db.queries import queries
 from refundlib.domain.errors import NotFound
-from refundlib.domain.masking import HIDDEN, mask_phone, mask_text
+from refundlib.domain.masking import HIDDEN, mask_messages, mask_phone, mask_text
 from refundlib.domain.people import Person, is_masked
 from refundlib.services.claims import MESSAGES_MAX
 from refundlib.services.desk import Desk, command
@@ -55,8 +55,5 @@ def _masked(it: Lead) -> Lead:
         "customer_phone": mask_phone(it.row["customer_phone"]),
     }
     row = {**it.row, **hidden, "description": mask_text(it.row["description"], name)}
-    conversations = {
-        pro_id: [{**message, "body": mask_text(message["body"], name)} for message in messages]
-        for pro_id, messages in it.conversations.items()
-    }
+    conversations = {pro_id: mask_messages(messages, name) for pro_id, messages in it.conversations.items()}
     return replace(it, row=row, conversations=conversations)

@@ -16,7 +16,7 @@ from refundlib.services.answers import Answer, key_used, land
 from refundlib.services.desk import Desk, command
 from refundlib.services.files import File
 from refundlib.services.intake import Draft, Prospect, lock_charge, look_ahead, same_moment, write
-from refundlib.services.pro_view import ProView, see_as_pro
+from refundlib.services.pro_view import ProView, no_report, see_as_pro
 
 _KEY_USED = "This idempotency key was used for another request. Use a new one."
 
@@ -86,8 +86,9 @@ def answer_for_marketplace(
     request_key: str,
 ) -> None:
     """Keeps the pro's answer to their report. Raises NotFound, NotYours and what `record_answer` raises."""
-    see_for_marketplace(desk, actor, pro_id, report_id)
     with refusing(key_used()), desk.transaction() as conn:
+        report = queries.pro_view.report(conn, report_id=report_id)
+        _demand_own(None if report is None else report["pro_id"], pro_id, report_id)
         land(conn, desk, actor, report_id, Answer(body, "api", files, request_key))
 
 
@@ -95,9 +96,16 @@ def answer_for_marketplace(
 def see_for_marketplace(desk: Desk, actor: Person, pro_id: str, report_id: str) -> ProView:
     """How a report of this pro stands. Raises NotFound, NotYours."""
     seen = see_as_pro(desk, actor, report_id)
-    if seen.pro_id != pro_id:
-        raise NotYours(f"Report {report_id} is another pro’s.")
+    _demand_own(seen.pro_id, pro_id, report_id)
     return seen
+
+
+def _demand_own(owner_id: str | None, pro_id: str, report_id: str) -> None:
+    """Raises NotFound for a report that nobody owns, NotYours for another pro's."""
+    if owner_id is None:
+        raise no_report(report_id)
+    if owner_id != pro_id:
+        raise NotYours(f"Report {report_id} is another pro’s.")
 
 
 def what_stands_against(ahead: Prospect) -> Refusal | None:

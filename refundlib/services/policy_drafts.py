@@ -30,6 +30,9 @@ _NUMBERS: Final = (
     "approval_limit_minor",
 )
 
+# What of a version or draft makes a policy.
+JUDGED_BY: Final = ("version", *_NUMBERS, "clauses")
+
 Row = dict[str, Any]
 
 
@@ -67,7 +70,7 @@ def drafts(desk: Desk, actor: Person) -> list[Row]:
 
 def policy_of(row: Row, effective_from: datetime) -> Policy:
     """The policy a row of a version or draft is, in force from a moment. Raises BadFigure."""
-    named = {name: row[name] for name in (*_NUMBERS, "version", "clauses")}
+    named = {name: row[name] for name in JUDGED_BY}
     return policy_from_json({**named, "effective_from": effective_from.isoformat()})
 
 

@@ -114,7 +114,7 @@ def see_as_pro(desk: Desk, actor: Person, report_id: str) -> ProView:
     with desk.reading() as conn:
         row = queries.pro_view.report(conn, report_id=report_id)
         if row is None:
-            raise NotFound(f"There is no report {report_id!r}. Check the id.")
+            raise no_report(report_id)
         decisions = queries.pro_view.decisions(conn, report_id=report_id)
         payouts = queries.claims.card_refunds(conn, report_id=report_id)
         versions = policies(conn)
@@ -159,6 +159,11 @@ _TAKEN: Final = (
     "report_id", "charge_id", "lead_id", "pro_id", "pro_name", "category", "kind", "reason", "reported_at",
     "charged_at", "currency",
 )  # fmt: skip
+
+
+def no_report(report_id: str) -> NotFound:
+    """That a report is not here, as a pro is told."""
+    return NotFound(f"There is no report {report_id!r}. Check the id.")
 
 
 def owes_reason(decision: str, amount_minor: int, charge_minor: int) -> bool:

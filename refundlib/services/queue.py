@@ -10,6 +10,7 @@ from refundlib.domain.errors import BadFigure
 from refundlib.domain.money import format_money
 from refundlib.domain.people import Person
 from refundlib.services.desk import Desk, command
+from refundlib.services.written import containing
 
 PAGE_ROWS: Final = 50
 PAGE_ROWS_MAX: Final = 500
@@ -108,7 +109,7 @@ def _open(desk: Desk, actor: Person, filters: Filters, after: str | None, limit:
             whose=filters.whose,
             amount_from=filters.amount_from,
             amount_to=filters.amount_to,
-            pattern=_pattern(search) if search else None,
+            pattern=containing(search) if search else None,
             words=search,
             after_deadline=deadline,
             after_id=report_id,
@@ -128,11 +129,6 @@ def _decided(desk: Desk, after: str | None, limit: int) -> list[Row]:
             conn, after_decided=decided, after_id=decision_id, limit=limit
         )
     return rows
-
-
-def _pattern(search: str) -> str:
-    escaped = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"
 
 
 def _place(row: Row, state: str) -> str:

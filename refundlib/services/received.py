@@ -59,7 +59,7 @@ def received_mail(desk: Desk, actor: Person, received_id: int) -> Row:
     with desk.reading() as conn:
         row: Row | None = queries.received.mail(conn, received_id=received_id)
         if row is None:
-            raise NotFound(f"There is no mail {received_id} here. Open it from the list of mails.")
+            raise _no_mail(received_id)
         files = queries.received.files(conn, received_id=received_id)
     return {**row, "files": files}
 
@@ -88,10 +88,7 @@ def take_up_again(desk: Desk, actor: Person, received_id: int, reason: str) -> N
     """A mail that was put aside waits again, to be placed. Raises NotFound, WrongState, ReasonMissing."""
     text = demand_reason(reason, "Taking a mail up again")
     with desk.transaction() as conn:
-        row = queries.received.lock(conn, received_id=received_id)
-        if row is None:
-            raise NotFound(f"There is no mail {received_id} here. Open it from the list of mails.")
-        if row["state"] != "dismissed":
+        if _lock(conn, received_id)["state"] != "dismissed":
             raise WrongState("Only a mail that was put aside can be taken up again. Reload the page.")
         queries.received.set_taken_up_again(conn, received_id=received_id, why=text)
         audit.record(
@@ -108,13 +105,22 @@ def take_up_again(desk: Desk, actor: Person, received_id: int, reason: str) -> N
 
 def lock_waiting(conn: Connection, received_id: int) -> Row:
     """Locks a mail that waits; its row. Raises NotFound, WrongState when somebody handled it."""
-    row: Row | None = queries.received.lock(conn, received_id=received_id)
-    if row is None:
-        raise NotFound(f"There is no mail {received_id} here. Open it from the list of mails.")
+    row = _lock(conn, received_id)
     if row["state"] not in WAITING:
         became = f"is filed as {row['report_id']}" if row["report_id"] else "was put aside"
         raise WrongState(f"Somebody was first: this mail {became}. Reload the page.")
     return row
+
+
+def _lock(conn: Connection, received_id: int) -> Row:
+    row: Row | None = queries.received.lock(conn, received_id=received_id)
+    if row is None:
+        raise _no_mail(received_id)
+    return row
+
+
+def _no_mail(received_id: int) -> NotFound:
+    return NotFound(f"There is no mail {received_id} here. Open it from the list of mails.")
 
 
 def hand_over(

@@ -8,6 +8,7 @@ from refundlib.db.queries import queries
 from refundlib.domain.errors import BadFigure, NotFound
 from refundlib.domain.people import Person
 from refundlib.services.desk import Desk, command
+from refundlib.services.written import containing
 
 LINES_MAX: Final = 5_000
 CREDITS_MAX: Final = 200
@@ -119,7 +120,8 @@ def find_pros(desk: Desk, actor: Person, text: str) -> list[Row]:
     words = text.strip()
     if not words:
         return []
-    like = "%" + words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
     with desk.reading() as conn:
-        rows: list[Row] = queries.statements.find_pros(conn, like=like, exact=words, limit=PROS_FOUND_MAX)
+        rows: list[Row] = queries.statements.find_pros(
+            conn, like=containing(words), exact=words, limit=PROS_FOUND_MAX
+        )
     return rows

@@ -295,27 +295,28 @@ def open_again(conn: Connection, report: Row, now: datetime) -> None:
     )
 
 
-def stop_pause(conn: Connection, report: Row, until: datetime) -> None:
-    """Ends a pause, if any: the state is open and the deadline moves by the pause (whole seconds)."""
+def stop_pause(conn: Connection, report: Row, until: datetime) -> datetime | None:
+    """Ends a pause: open again, the deadline moved by the pause; the new deadline, None without a pause."""
     if report["paused_at"] is None:
-        return
+        return None
     pause = max(until - report["paused_at"], timedelta(0))
+    deadline: datetime = report["deadline_at"] + pause
     queries.triage.set_resumed(
         conn,
         report_id=report["report_id"],
-        deadline_at=report["deadline_at"] + pause,
+        deadline_at=deadline,
         paused_seconds=report["paused_seconds"] + int(pause.total_seconds()),
     )
+    return deadline
 
 
 def resume(
     conn: Connection, actor: Person, report: Row, until: datetime, now: datetime, why: str, by: Row
 ) -> bool:
     """Ends a locked report's pause and writes the audit row; by: what ended it. False when there was none."""
-    if report["paused_at"] is None:
+    deadline = stop_pause(conn, report, until)
+    if deadline is None:
         return False
-    stop_pause(conn, report, until)
-    pause = max(until - report["paused_at"], timedelta(0))
     audit.record(
         conn,
         actor,
@@ -325,7 +326,7 @@ def resume(
         report_id=report["report_id"],
         reason=why,
         old={"state": report["state"], "deadline_at": report["deadline_at"]},
-        new={"state": "open", "deadline_at": report["deadline_at"] + pause, **by},
+        new={"state": "open", "deadline_at": deadline, **by},
     )
     return True
 

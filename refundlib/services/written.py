@@ -1,4 +1,4 @@
-"""What people write: texts of a bounded length that a database can keep, and reasons that must be given."""
+"""What people write: texts of a bounded length that a database can keep, reasons, words to search for."""
 
 from typing import Final
 
@@ -13,6 +13,12 @@ def demand_text(what: str, text: str, most: int) -> None:
         raise BadFigure(f"{what} can have {most} characters, not {len(text)}. Shorten the text.")
     if "\x00" in text or any("\ud800" <= sign <= "\udfff" for sign in text):
         raise BadFigure(f"{what} can only have signs that can be read. Write it again.")
+
+
+def containing(text: str) -> str:
+    """The pattern of ILIKE for a text anywhere, every sign standing for itself."""
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
 
 
 def demand_reason(reason: str, what: str) -> str:

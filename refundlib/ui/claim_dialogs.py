@@ -84,7 +84,7 @@ def answered(visit: Visit, it: Claim) -> None:
     how = st.radio(
         "How?",
         ("phone", "email"),
-        format_func={"phone": "on the phone", "email": "by mail"}.get,
+        format_func=answers.HOW.__getitem__,
         horizontal=True,
     )
     if question := next((row for row in reversed(it.timeline) if row["action"] == "asked_pro"), None):

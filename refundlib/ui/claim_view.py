@@ -10,6 +10,7 @@ from refundlib.domain.errors import NotFound
 from refundlib.domain.money import format_money
 from refundlib.domain.statistics import wilson
 from refundlib.services import claims, queue, triage
+from refundlib.services.answers import HOW
 from refundlib.services.claims import Claim
 from refundlib.services.precedents import SHARED_REASONS, open_for_siblings
 from refundlib.ui import checklist, claim_dialogs, claim_parts, conversation, words
@@ -163,7 +164,8 @@ def _side_by_side(visit: Visit, it: Claim) -> None:
 
 def _items(visit: Visit, it: Claim) -> list[conversation.Item]:
     """Messages, our questions, answers that came another way, and the moments between, in their order."""
-    of_it = [(each["sent_at"], _bubble(visit, it, each)) for each in it.messages]
+    spans = conversation.marks_of(it.assessment.checks)
+    of_it = [(each["sent_at"], _bubble(visit, it, each, spans)) for each in it.messages]
     of_it += [(each["at"], _question(visit, each)) for each in _questions(it)]
     of_it += [(each["answered_at"], _answer(visit, each)) for each in it.answers]
     if not of_it:
@@ -190,12 +192,11 @@ def _question(visit: Visit, row: dict[str, Any]) -> conversation.Item:
 
 
 def _answer(visit: Visit, row: dict[str, Any]) -> conversation.Item:
-    how = {"email": "by mail", "phone": "on the phone", "api": "in the product"}[row["channel"]]
-    head = f"{words.moment(row['answered_at'], visit.person)} · pro · answer, {how}"
+    head = f"{words.moment(row['answered_at'], visit.person)} · pro · answer, {HOW[row['channel']]}"
     return conversation.message(head, row["answered_at"].isoformat(), "pro", row["body"], [])
 
 
-def _bubble(visit: Visit, it: Claim, message: dict[str, Any]) -> conversation.Item:
+def _bubble(visit: Visit, it: Claim, message: dict[str, Any], spans: conversation.Spans) -> conversation.Item:
     first = message["message_id"] in it.first_response_ids
     later = message["sent_at"] > it.report["reported_at"]
     head = f"{words.moment(message['sent_at'], visit.person)} · {message['sender']}"
@@ -204,13 +205,9 @@ def _bubble(visit: Visit, it: Claim, message: dict[str, Any]) -> conversation.It
     if message["message_id"] in _answers_in_chat(it):
         head += " · answer"
     side = message["sender"] + (" first" if first else "") + (" later" if later else "")
-    spans = [
-        (evidence.start, evidence.end, check.id)
-        for check in it.assessment.checks
-        for evidence in check.evidence
-        if evidence.message_id == message["message_id"]
-    ]
-    return conversation.message(head, message["sent_at"].isoformat(), side, message["body"], spans)
+    return conversation.message(
+        head, message["sent_at"].isoformat(), side, message["body"], spans.get(message["message_id"], ())
+    )
 
 
 def _answers_in_chat(it: Claim) -> set[str]:

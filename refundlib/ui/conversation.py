@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import streamlit as st
 
+from refundlib.domain.eligibility import Check
 from refundlib.domain.people import Person
 from refundlib.ui import words
 
@@ -80,6 +81,22 @@ def line(text: str) -> Item:
 def message(head: str, exact: str, side: str, body: str, spans: Iterable[tuple[int, int, str]]) -> Item:
     """A bubble. side: the sender or "desk", with " first" or " later" added; spans: (start, end, mark)."""
     return {"head": head, "exact": exact, "side": side, "parts": list(_parts(body, spans))}
+
+
+def marks(found: Iterable[tuple[str | None, int, int, str]]) -> Spans:
+    """What is marked, by message. found: message id, start, end, mark; what is in no message is left out."""
+    spans: dict[str, list[tuple[int, int, str]]] = {}
+    for message_id, start, end, mark in found:
+        if message_id is not None:
+            spans.setdefault(message_id, []).append((start, end, mark))
+    return spans
+
+
+def marks_of(checks: Iterable[Check]) -> Spans:
+    """The words some checks found, by message."""
+    return marks(
+        (each.message_id, each.start, each.end, check.id) for check in checks for each in check.evidence
+    )
 
 
 def of_row(row: Mapping[str, Any], reader: Person) -> Item:

@@ -1,6 +1,6 @@
 """Messages on the screen: a pro or customer found, their conversations filtered, one opened with its menu."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 import pandas as pd
@@ -10,6 +10,7 @@ from refundlib.domain.errors import NotFound
 from refundlib.domain.money import format_money
 from refundlib.services import conversations
 from refundlib.services.conversations import FOUND_MAX, Conversation, Filters, Found, Scope
+from refundlib.services.ledger import start_of
 from refundlib.ui import conversation, words
 from refundlib.ui.figure_parts import HEAD_PIXELS, ROW_PIXELS, chosen_row, digest_of
 from refundlib.ui.filters import choice
@@ -176,8 +177,7 @@ def _filters(scope: Scope, person: Row) -> Filters:
 def _days(chosen: tuple[date, ...]) -> tuple[datetime | None, datetime | None]:
     if not chosen:
         return None, None
-    first, last = (datetime.combine(day, time(), UTC) for day in (chosen[0], chosen[-1]))
-    return first, last + timedelta(days=1)
+    return start_of(chosen[0]), start_of(chosen[-1] + timedelta(days=1))
 
 
 def _other_list() -> None:

@@ -1,7 +1,6 @@
 """The policy on the screen: versions side by side, the words a pro reads beside the rule; drafts."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, time
 from typing import Any, Final
 
 import pandas as pd
@@ -9,6 +8,7 @@ import streamlit as st
 
 from refundlib.domain.policy import CLAUSES, SPEND_ORDERS, rule_in_words
 from refundlib.services import policy_drafts
+from refundlib.services.ledger import start_of
 from refundlib.services.policy_drafts import Draft, policy_of
 from refundlib.ui import words
 from refundlib.ui.dialogs import asked, posted, stay
@@ -223,7 +223,7 @@ def _publish(visit: Visit, row: Row) -> None:
 
 def _publish_from(visit: Visit, row: Row, day: Any) -> None:
     now = visit.desk.clock()
-    begins = None if day <= now.date() else datetime.combine(day, time(), UTC)
+    begins = None if day <= now.date() else start_of(day)
     policy_drafts.publish(
         visit.desk, visit.person, row["draft_id"], revision=row["revision"], effective_from=begins
     )

@@ -242,13 +242,13 @@ def _live(visit: Visit, ahead: Prospect | None, draft: Draft | None) -> None:
     """What the checks say of it, once a reason is chosen, above the conversation with their words."""
     if ahead is None:
         return
-    spans: dict[str, list[tuple[int, int, str]]] = {}
+    spans: conversation.Spans = {}
     if draft is not None:
         with st.container(border=True):
             checklist.show(ahead.assessment, ahead.policy)
             decide_by = words.moment(ahead.decide_by, visit.person)
             quiet(f"Filed now, it is decided by {decide_by}. The facts of this moment are frozen with it.")
-        spans = _marked(ahead)
+        spans = conversation.marks_of(ahead.assessment.checks)
     with st.container(border=True):
         conversation.show(
             conversation.of_frozen(ahead.facts["messages"], spans, visit.person),
@@ -257,16 +257,6 @@ def _live(visit: Visit, ahead: Prospect | None, draft: Draft | None) -> None:
             key="report-chat",
             empty="No message was exchanged yet.",
         )
-
-
-def _marked(ahead: Prospect) -> dict[str, list[tuple[int, int, str]]]:
-    """The words the checks found, by message."""
-    spans: dict[str, list[tuple[int, int, str]]] = {}
-    for check in ahead.assessment.checks:
-        for found in check.evidence:
-            if found.message_id:
-                spans.setdefault(found.message_id, []).append((found.start, found.end, check.id))
-    return spans
 
 
 def _post(visit: Visit, draft: Draft, files: Files, mail: Row | None) -> None:

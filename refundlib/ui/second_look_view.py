@@ -35,12 +35,11 @@ def show(visit: Visit) -> None:
 
 
 def _chat(visit: Visit, row: dict[str, Any]) -> None:
-    spans: dict[str, list[tuple[int, int, str]]] = {}
-    for check in row["checks"]:
-        for evidence in check["evidence"]:
-            if "message_id" in evidence:
-                mark = (evidence["start"], evidence["end"], check["id"])
-                spans.setdefault(evidence["message_id"], []).append(mark)
+    spans = conversation.marks(
+        (evidence.get("message_id"), evidence["start"], evidence["end"], check["id"])
+        for check in row["checks"]
+        for evidence in check["evidence"]
+    )
     items = conversation.of_frozen(row["facts"]["messages"], spans, visit.person)
     conversation.show(
         items,

@@ -1,57 +1,15 @@
 -- name: page(state, before, limit)
 -- Mails of pros in one state, the newest first.
-SELECT
-    m.received_id,
-    m.from_name,
-    m.from_address,
-    m.subject,
-    m.sent_at,
-    m.received_at,
-    m.state,
-    m.why,
-    m.pro_id,
-    p.name AS pro_name,
-    m.charge_id,
-    m.reason,
-    m.report_id,
-    m.handled_by,
-    m.handled_at,
-    (
-        SELECT count(*)
-        FROM refunds.received_files f
-        WHERE f.received_id = m.received_id
-    ) AS files
-FROM refunds.received_mails m
-LEFT JOIN marketplace.pros p USING (pro_id)
+SELECT m.*
+FROM refunds.received_list m
 WHERE m.state = :state AND m.received_id < :before
 ORDER BY m.received_id DESC
 LIMIT :limit;
 
 -- name: waiting_page(after, limit)
 -- Mails that wait for a person, who waits longest first, after one of them (0: from the first).
-SELECT
-    m.received_id,
-    m.from_name,
-    m.from_address,
-    m.subject,
-    m.sent_at,
-    m.received_at,
-    m.state,
-    m.why,
-    m.pro_id,
-    p.name AS pro_name,
-    m.charge_id,
-    m.reason,
-    m.report_id,
-    m.handled_by,
-    m.handled_at,
-    (
-        SELECT count(*)
-        FROM refunds.received_files f
-        WHERE f.received_id = m.received_id
-    ) AS files
-FROM refunds.received_mails m
-LEFT JOIN marketplace.pros p USING (pro_id)
+SELECT m.*
+FROM refunds.received_list m
 WHERE m.state IN ('proposed', 'unplaced') AND (m.received_at, m.received_id) > (
     coalesce(
         (SELECT a.received_at FROM refunds.received_mails a WHERE a.received_id = :after),

@@ -18,7 +18,6 @@ from refundlib.services.decisions import decide
 from refundlib.services.demo import load_demo
 from refundlib.services.desk import Desk
 from refundlib.services.metrics import figures
-from refundlib.ui import desk as ui_desk
 from refundlib.ui.export import csv_of, neutral, workbook_of
 from tests.conftest import Clock
 from tests.market import Market
@@ -30,11 +29,9 @@ People = dict[str, Person]
 
 
 @pytest.fixture(autouse=True)
-def desk_of_the_test(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The pages open the test's desk, and remember nothing of another test's."""
-    ui_desk.desk.clear()
+def nothing_remembered() -> Iterator[None]:
+    """The pages remember nothing of another test's desk."""
     st.cache_data.clear()
-    monkeypatch.setattr(ui_desk, "open_desk_for_app", lambda: desk)
     yield
     st.cache_data.clear()
 

@@ -1,7 +1,6 @@
 """The pages of money: empty, on usual days, for each reader, part by part; two people where it needs two."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -61,15 +60,6 @@ DEEDS = (
 # What was clicked in a table before: a line, a break, a batch, a balance.
 CLICKED = {"chosen_line": "txn_d", "break": "theirs_not_ours:txn_hand", "batch": "B-1003"}
 People = dict[str, Person]
-
-
-@pytest.fixture(autouse=True)
-def desk_of_the_test(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The pages open the test's desk."""
-    ui_desk.desk.clear()
-    monkeypatch.setattr(ui_desk, "open_desk_for_app", lambda: desk)
-    yield
-    ui_desk.desk.clear()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The pages of intake, each state of them: empty, late, doubled, refunded, forbidden; what the pro sees."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -12,21 +11,11 @@ from refundlib.services.decisions import decide
 from refundlib.services.desk import Desk
 from refundlib.services.intake import Draft, file_report
 from refundlib.services.triage import ask_pro, reopen, withdraw
-from refundlib.ui import desk as ui_desk
 from tests.conftest import Clock
 from tests.market import Market
 from tests.pages.test_pages import labels, run, said
 
 People = dict[str, Person]
-
-
-@pytest.fixture(autouse=True)
-def desk_of_the_test(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The pages open the test's desk."""
-    ui_desk.desk.clear()
-    monkeypatch.setattr(ui_desk, "open_desk_for_app", lambda: desk)
-    yield
-    ui_desk.desk.clear()
 
 
 @pytest.fixture

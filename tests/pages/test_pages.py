@@ -2,26 +2,17 @@
 
 from pathlib import Path
 
-import pytest
 from streamlit.testing.v1 import AppTest
 
 from refundlib.domain.people import Person
 from refundlib.services.decisions import decide
 from refundlib.services.desk import Desk
 from refundlib.services.queue import look, save_filter
-from refundlib.ui import desk as ui_desk
 from tests.market import Market
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "pages"
 People = dict[str, Person]
-
-
-@pytest.fixture(autouse=True)
-def desk_of_the_test(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pages open the test's desk."""
-    ui_desk.desk.clear()
-    monkeypatch.setattr(ui_desk, "open_desk_for_app", lambda: desk)
 
 
 def run(name: str, person_id: str, **params: str) -> AppTest:

@@ -1,6 +1,5 @@
 """The pages of the policy: versions side by side, a draft with its golden cases; the lab, asked to read."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +10,6 @@ from refundlib.services import backtest
 from refundlib.services.demo import load_demo
 from refundlib.services.desk import Desk
 from refundlib.services.policy_drafts import drafts, publish, set_shadow, write_draft
-from refundlib.ui import desk as ui_desk
 from refundlib.ui import policy_lab_view
 from tests.conftest import Clock
 from tests.market import Market
@@ -20,15 +18,6 @@ from tests.services.test_policy_drafts import LONGER
 
 People = dict[str, Person]
 EVER = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
-
-
-@pytest.fixture(autouse=True)
-def desk_of_the_test(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The pages open the test's desk."""
-    ui_desk.desk.clear()
-    monkeypatch.setattr(ui_desk, "open_desk_for_app", lambda: desk)
-    yield
-    ui_desk.desk.clear()
 
 
 def test_the_first_version(desk: Desk) -> None:

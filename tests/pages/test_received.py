@@ -11,20 +11,12 @@ from refundlib.services import received
 from refundlib.services.desk import Desk
 from refundlib.services.intake import Draft, file_report
 from refundlib.services.mailbox import read_all
-from refundlib.ui import desk as ui_desk
 from tests.mail.test_mailbox import answer_mail, refund_mail, write
 from tests.mail.thirty import message, photo, scene
 from tests.market import Market
 from tests.pages.test_pages import labels, run, said
 
 People = dict[str, Person]
-
-
-@pytest.fixture(autouse=True)
-def desk_of_the_test(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pages open the test's desk."""
-    ui_desk.desk.clear()
-    monkeypatch.setattr(ui_desk, "open_desk_for_app", lambda: desk)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ Advice, not a decision: staff may overrule it with a written reason. Source: DOM
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final, Literal, Protocol
 
@@ -182,6 +182,13 @@ def may_differ(first: Assessment, bundle: Bundle, policy: Policy) -> bool:
     if CHECK_OF_REASON.get(bundle.report.reason) == "job_changed" and bundle.report.changed_zip:
         return True
     return first.checks[0].status != _within_window(bundle, policy).status
+
+
+def if_passed(first: Assessment, check_id: str) -> Assessment:
+    """The assessment if one check passed, whatever of its facts had made it so."""
+    return _assessment(
+        tuple(replace(each, status="pass") if each.id == check_id else each for each in first.checks)
+    )
 
 
 _NOT_ASKED: Final = _Finding("not_applicable", "The report gives another reason.")

@@ -93,7 +93,7 @@ def _read(conn: Connection, desk: Desk, report: Row) -> Claim:
         ),
         first_response_ids=frozenset(each.message_id for each in first_response(bundle.conversation())),
         changes=differences(facts, live),
-        nearest=what_would_change(assessment, bundle, policy, desk.gazetteer),
+        nearest=what_would_change(assessment, bundle, policy, desk.gazetteer, desk.phone_book),
         history=of.pro_history(conn, pro_id=report["pro_id"], limit=HISTORY_CHARGES_MAX),
         pro_reports=of.pro_reports(conn, pro_id=report["pro_id"], report_id=report_id, limit=OTHERS_MAX),
         lead_charges=of.lead_charges(conn, lead_id=report["lead_id"], limit=OTHERS_MAX),

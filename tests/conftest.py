@@ -89,8 +89,22 @@ def template(server_url: str) -> str:
         if exists is None:
             connection.execute(f'CREATE DATABASE "{name}_new"')
             migrate_database(url_of(server_url, f"{name}_new"))
+            _stop_policy_clock(url_of(server_url, f"{name}_new"))
             connection.execute(f'ALTER DATABASE "{name}_new" RENAME TO "{name}"')
     return name
+
+
+def _stop_policy_clock(url: str) -> None:
+    """The tests' clock stands in another year: the database's own guard of a policy's moment sleeps.
+
+    tests/db/test_policy_guards.py wakes it.
+    """
+    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(plain) as connection:
+        connection.execute(
+            "CREATE OR REPLACE FUNCTION refunds.policy_clock() RETURNS timestamptz"
+            " LANGUAGE sql STABLE AS $$ SELECT CAST('-infinity' AS timestamptz) $$"
+        )
 
 
 @contextmanager

@@ -1,15 +1,55 @@
 """A dated version of the refund policy: its numbers, its spend order and the words of its clauses."""
 
-import math
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
 
 from refundlib.domain.errors import BadFigure
+from refundlib.domain.money import decimal_text
 
-SPEND_ORDERS: Final = ("fifo", "refunds_first", "refunds_last")
+
+@dataclass(frozen=True)
+class Figure:
+    """A number of a policy: what people call it, and from what to what it can be, with so many decimals."""
+
+    label: str
+    least: float
+    most: float
+    decimals: int = 0
+
+
+# The numbers, their names on the screen and their bounds: what the form, the services, the policy file and,
+# held equal by a test, the database's own checks (sql/migrations/0019) read.
+FIGURES: Final[Mapping[str, Figure]] = MappingProxyType(
+    {
+        "window_days": Figure("Days to report", 1, 3650),
+        "job_changed_miles": Figure("Miles for a changed job", 0.01, 5000, decimals=2),
+        "sla_hours": Figure("Hours to decide", 1, 8760),
+        "card_refund_days": Figure("Days to ask for the card", 1, 3650),
+        "approval_limit_minor": Figure("One person’s limit", 0, 1_000_000_000),
+    }
+)
+SPEND_ORDERS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "fifo": "oldest money first",
+        "refunds_first": "refund credits first",
+        "refunds_last": "refund credits last",
+    }
+)
+# All that a version says beside its words, by the name of its column.
+LABELS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "window_days": FIGURES["window_days"].label,
+        "job_changed_miles": FIGURES["job_changed_miles"].label,
+        "sla_hours": FIGURES["sla_hours"].label,
+        "card_refund_days": FIGURES["card_refund_days"].label,
+        "spend_order": "What is spent first",
+        "approval_limit_minor": FIGURES["approval_limit_minor"].label,
+    }
+)
 
 # The public help text's clauses, in our words.
 CLAUSES: Final[Mapping[str, str]] = MappingProxyType(
@@ -33,7 +73,10 @@ CLAUSES: Final[Mapping[str, str]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Policy:
-    """One version. Miles, hours and days as named; approval_limit_minor in minor units of any currency."""
+    """One version. Miles, hours and days as named; approval_limit_minor in minor units of any currency.
+
+    clauses: the words of every clause, with placeholders such as {window_days} for the version's numbers.
+    """
 
     version: str
     effective_from: datetime
@@ -43,19 +86,39 @@ class Policy:
     card_refund_days: int
     spend_order: str
     approval_limit_minor: int
-    clauses: Mapping[str, str] = field(default_factory=dict)
+    clauses: Mapping[str, str]
 
     def clause(self, clause_id: str) -> str:
-        """The words of a clause: the version's own, else the public help text with this version's numbers."""
-        text = self.clauses.get(clause_id) or CLAUSES[clause_id]
-        numbers = {
-            "window_days": self.window_days,
-            "sla_hours": self.sla_hours,
-            "card_refund_days": self.card_refund_days,
-        }
-        for name, number in numbers.items():
-            text = text.replace(f"{{{name}}}", str(number))
-        return text
+        """The words of a clause with this version's numbers."""
+        shown = in_words(self)
+        return _PLACEHOLDER.sub(lambda it: shown.get(it[0][1:-1], it[0]), self.clauses[clause_id])
+
+
+_PLACEHOLDER: Final = re.compile(r"\{[^{}]*\}")
+
+
+def in_words(policy: "Policy") -> dict[str, str]:
+    """What a version says beside its words, as people read it, by the name of its placeholder."""
+    return {name: figure_in_words(name, getattr(policy, name)) for name in LABELS}
+
+
+def figure_in_words(name: str, value: Any) -> str:
+    """A number or the spend order as people read it; the limit in major units of a currency with cents."""
+    if name == "spend_order":
+        return SPEND_ORDERS[value]
+    return decimal_text(value, "USD") if name == "approval_limit_minor" else f"{value:.10g}"
+
+
+def check_placeholders(clause_id: str, text: str) -> None:
+    """Raises BadFigure, naming it, for a placeholder that stands for no number, or a brace alone."""
+    for found in _PLACEHOLDER.findall(text):
+        if found[1:-1] not in LABELS:
+            raise BadFigure(
+                f"The text of {clause_id} has {found[:60]}, which stands for nothing; there are "
+                f"{', '.join(f'{{{name}}}' for name in LABELS)}."
+            )
+    if alone := re.search(r"[{}][^{}]{0,30}", _PLACEHOLDER.sub("", text)):
+        raise BadFigure(f"The text of {clause_id} has a brace alone: “{alone[0]}”. Write {{window_days}}.")
 
 
 # What each clause becomes in the checks and the books, beside the words a pro reads.
@@ -76,26 +139,15 @@ RULES: Final[Mapping[str, str]] = MappingProxyType(
         "C2": "At most what is left of the credit’s lot; money is spent {spend_order}.",
     }
 )
-_SPENT: Final = {
-    "fifo": "oldest first",
-    "refunds_first": "refund credits first",
-    "refunds_last": "refund credits last",
-}
 
 
 def rule_in_words(policy: "Policy", clause_id: str) -> str:
     """What a clause becomes in the checks and the books, with this version's numbers."""
-    numbers = {
-        "window_days": f"{policy.window_days}",
-        "job_changed_miles": f"{policy.job_changed_miles:g}",
-        "sla_hours": f"{policy.sla_hours}",
-        "card_refund_days": f"{policy.card_refund_days}",
-        "spend_order": _SPENT[policy.spend_order],
-    }
-    return RULES[clause_id].format_map(numbers)
+    return RULES[clause_id].format_map(in_words(policy))
 
 
-# Equals the version that sql/migrations/0006 puts in force from the beginning of time; a test compares them.
+# Equals the version that sql/migrations/0006 puts in force from the beginning of time (its words: 0019);
+# a test compares them.
 BUILT_IN: Final = Policy(
     version="2026-02",
     effective_from=datetime(1, 1, 1, tzinfo=UTC),
@@ -105,14 +157,8 @@ BUILT_IN: Final = Policy(
     card_refund_days=14,
     spend_order="fifo",
     approval_limit_minor=3000,
+    clauses=dict(CLAUSES),
 )
-
-_HIGHEST: Final = {
-    "window_days": 3650,
-    "sla_hours": 8760,
-    "card_refund_days": 3650,
-    "approval_limit_minor": 2**63 - 1,
-}
 
 
 def policy_from_json(data: object) -> Policy:
@@ -132,24 +178,31 @@ def policy_from_json(data: object) -> Policy:
 
 
 def _value(key: str, value: Any) -> Any:
-    if key in _HIGHEST:
-        return _whole(key, value)
+    if key in FIGURES:
+        return figure(key, value)
     return _READERS[key](value)
 
 
-def _whole(key: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _HIGHEST[key]:
+def figure(name: str, value: object) -> Any:
+    """A number of a policy, an int or for miles a float. Raises BadFigure for what it cannot be."""
+    bounds = FIGURES[name]
+    kinds = (int, float) if bounds.decimals else (int,)
+    # Compared before it is made a float: an integer can be larger than any float.
+    fits = isinstance(value, kinds) and not isinstance(value, bool) and bounds.least <= value <= bounds.most
+    if not fits or round(value, bounds.decimals) != value:  # type: ignore[call-overload]
+        kind = f"number with at most {bounds.decimals} decimals" if bounds.decimals else "whole number"
         raise BadFigure(
-            f"The policy's {key} must be a whole number from 0 to {_HIGHEST[key]}, not {value!r}."
+            f"The policy's {name} must be a {kind} from {bounds.least} to {bounds.most}, not {_short(value)}."
         )
-    return value
+    return float(value) if bounds.decimals else value  # type: ignore[arg-type]
 
 
-def _miles(value: object) -> float:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or value < 0:  # type: ignore[arg-type,operator]
-        raise BadFigure(f"The policy's job_changed_miles must be a number from 0 up, not {value!r}.")
-    return float(value)  # type: ignore[arg-type]
+def _short(value: object) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of more digits than Python writes
+        return "a number of thousands of digits"
+    return text if len(text) <= 40 else f"{text[:40]}…"
 
 
 def _version(value: object) -> str:
@@ -159,9 +212,10 @@ def _version(value: object) -> str:
 
 
 def _spend_order(value: object) -> str:
-    if value not in SPEND_ORDERS:
-        raise BadFigure(f"The policy's spend_order must be one of {', '.join(SPEND_ORDERS)}, not {value!r}.")
-    return str(value)
+    if not isinstance(value, str) or value not in SPEND_ORDERS:
+        known = ", ".join(SPEND_ORDERS)
+        raise BadFigure(f"The policy's spend_order must be one of {known}, not {_short(value)}.")
+    return value
 
 
 def _clauses(value: object) -> Mapping[str, str]:
@@ -170,7 +224,9 @@ def _clauses(value: object) -> Mapping[str, str]:
     unknown = sorted(set(value) - set(CLAUSES))
     if unknown:
         raise BadFigure(f"The policy's clauses name {unknown[0]!r}; the clauses are {', '.join(CLAUSES)}.")
-    return dict(value)
+    for clause_id, text in value.items():
+        check_placeholders(clause_id, text)
+    return {**CLAUSES, **{clause_id: text for clause_id, text in value.items() if text.strip()}}
 
 
 def _effective_from(value: object) -> datetime:
@@ -181,14 +237,13 @@ def _effective_from(value: object) -> datetime:
         return moment.astimezone(UTC)
     except (TypeError, ValueError, OverflowError):
         raise BadFigure(
-            f"The policy's effective_from must be a time with an offset, not {value!r}."
+            f"The policy's effective_from must be a time with an offset, not {_short(value)}."
         ) from None
 
 
 _READERS: Final = {
     "version": _version,
     "effective_from": _effective_from,
-    "job_changed_miles": _miles,
     "spend_order": _spend_order,
     "clauses": _clauses,
 }

@@ -10,7 +10,7 @@ from refundlib.domain.policy import Policy
 
 
 def policies(conn: Connection) -> list[Policy]:
-    """Every version, the latest in force first."""
+    """Every version that counts or will, the latest in force first; revoked ones are left out."""
     return [Policy(**row) for row in queries.policies.versions(conn)]
 
 

@@ -1,44 +1,50 @@
-"""Policies as dated versions: a draft by one manager, published by another once the golden cases pass."""
+"""Policies as dated versions: a draft by one manager, published by another once the golden cases pass.
+
+A version that is scheduled can be revoked until it comes into force; nothing else of a version ever changes.
+"""
 
 import json
 import re
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from refundlib.db.constraints import refusing
 from refundlib.db.queries import queries
-from refundlib.domain.errors import BadFigure, NotFound, SamePerson, WrongState
+from refundlib.domain.errors import BadFigure, NotFound, Refusal, SamePerson, WrongState
 from refundlib.domain.golden import Golden, golden_cases
 from refundlib.domain.people import Person
-from refundlib.domain.policy import CLAUSES, Policy, policy_from_json
+from refundlib.domain.policy import CLAUSES, LABELS, Policy, policy_from_json
+from refundlib.domain.policy_changes import Change, changes, taken_over
 from refundlib.services import audit
 from refundlib.services.desk import Desk, command
-from refundlib.services.written import demand_reason
+from refundlib.services.written import demand_reason, demand_text
 
 VERSION_CHARACTERS_MAX: Final = 40
 CLAUSE_CHARACTERS_MAX: Final = 1000
+# A version cannot be changed once it is there: a slip in the year would stand in the way of every other.
+AHEAD_DAYS_MAX: Final = 365
+_NAME: Final = re.compile(r"[A-Za-z0-9.-]+", re.ASCII)
 _ADDRESS: Final = re.compile(r"https?://[^\s<>\"]{1,400}", re.ASCII)
-_NUMBERS: Final = (
-    "window_days",
-    "job_changed_miles",
-    "sla_hours",
-    "card_refund_days",
-    "spend_order",
-    "approval_limit_minor",
-)
 
 # What of a version or draft makes a policy.
-JUDGED_BY: Final = ("version", *_NUMBERS, "clauses")
+JUDGED_BY: Final = ("version", *LABELS, "clauses")
+# What a version keeps of a draft.
+_KEPT: Final = ("version", *LABELS, "clauses", "sources", "note")
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Draft:
-    """What a version is to say. clauses: texts other than the public help text's; sources: their pages."""
+    """What a version is to say; numbers as in Policy.
+
+    clauses, sources: texts and their pages where they are other than those of the version the draft begins
+    from; an empty text is that version's, an empty page is none.
+    """
 
     version: str
     window_days: int
@@ -54,10 +60,28 @@ class Draft:
 
 @command("read_policy")
 def published(desk: Desk, actor: Person) -> list[Row]:
-    """Every version, the latest in force first, with its author, who published it and why."""
+    """Every version, the latest in force first, with who wrote, published or revoked it, and why.
+
+    standing: `in force`, `scheduled`, `past` or `revoked`.
+    """
+    now = desk.clock()
     with desk.reading() as conn:
         rows: list[Row] = queries.policies.published(conn)
-    return rows
+    current = next(row["version"] for row in rows if row["effective_from"] <= now and not row["revoked_at"])
+    return [{**row, "standing": _standing(row, now, current)} for row in rows]
+
+
+def _standing(row: Row, now: datetime, in_force: str) -> str:
+    if row["revoked_at"]:
+        return "revoked"
+    if row["version"] == in_force:
+        return "in force"
+    return "scheduled" if row["effective_from"] > now else "past"
+
+
+def newest(rows: Sequence[Row]) -> Row:
+    """The version that comes into force last, of `published`: what a new draft begins from."""
+    return next(row for row in rows if not row["revoked_at"])
 
 
 @command("read_policy")
@@ -68,37 +92,85 @@ def drafts(desk: Desk, actor: Person) -> list[Row]:
     return rows
 
 
-def policy_of(row: Row, effective_from: datetime) -> Policy:
-    """The policy a row of a version or draft is, in force from a moment. Raises BadFigure."""
+def policy_of(row: Mapping[str, Any], effective_from: datetime) -> Policy:
+    """The policy a row of a version or draft is, in force from a moment."""
     named = {name: row[name] for name in JUDGED_BY}
-    return policy_from_json({**named, "effective_from": effective_from.isoformat()})
+    # Backtests that were asked for before texts were kept in full have some of them.
+    named["clauses"] = {**CLAUSES, **row["clauses"]}
+    return Policy(**named, effective_from=effective_from)
 
 
 @command("draft_policy")
-def write_draft(desk: Desk, actor: Person, draft: Draft) -> int:
-    """Keeps a new draft; its id. Raises BadFigure, ReasonMissing (no note), WrongState (name in use)."""
-    values = _checked(desk, draft)
+def write_draft(desk: Desk, actor: Person, draft: Draft, begun_from: str | None = None) -> int:
+    """Keeps a new draft; its id. begun_from: the version its writer looked at, the newest one unless given.
+
+    Raises BadFigure, ReasonMissing (no note), WrongState (name in use), NotFound (no such version).
+    """
     with refusing(_name_used(draft.version)), desk.transaction() as conn:
-        _demand_new_name(conn, draft.version)
-        draft_id = int(queries.policies.write_draft(conn, **values, author=actor.person_id, at=desk.clock()))
-        _audit(conn, desk, actor, draft_id, "policy_drafted", None, asdict(draft), draft.note)
+        rows = queries.policies.published(conn)
+        base = newest(rows) if begun_from is None else _named(rows, begun_from)
+        kept = _checked(draft, base)
+        _demand_new_name(rows, kept["version"])
+        draft_id = int(
+            queries.policies.write_draft(
+                conn, **_columns(kept), based_on=base["version"], author=actor.person_id, at=desk.clock()
+            )
+        )
+        _audit(conn, desk, actor, draft_id, "policy_drafted", None, kept, kept["note"])
     return draft_id
 
 
 @command("draft_policy")
 def change_draft(desk: Desk, actor: Person, draft_id: int, draft: Draft, *, revision: int) -> None:
-    """Changes a draft; who changes it is one of its authors. revision: the one that was looked at.
+    """Changes a draft; who changes it is one of its authors, who saves it unchanged is not.
 
-    Raises NotFound, WrongState (settled, changed meanwhile, name in use), BadFigure, ReasonMissing.
+    revision: the one that was looked at. Raises NotFound, WrongState (settled, changed meanwhile, name in
+    use), BadFigure, ReasonMissing.
     """
-    values = _checked(desk, draft)
     with refusing(_name_used(draft.version)), desk.transaction() as conn:
         old = _lock(conn, draft_id, revision)
-        _demand_new_name(conn, draft.version)
+        rows = queries.policies.published(conn)
+        kept = _checked(draft, _named(rows, old["based_on"]))
+        if kept == _told(old):
+            return
+        _demand_new_name(rows, kept["version"])
         queries.policies.change_draft(
-            conn, draft_id=draft_id, **values, author=actor.person_id, at=desk.clock()
+            conn,
+            draft_id=draft_id,
+            **_columns(kept),
+            based_on=old["based_on"],
+            author=actor.person_id,
+            at=desk.clock(),
         )
-        _audit(conn, desk, actor, draft_id, "policy_changed", _told(old), asdict(draft), draft.note)
+        _audit(conn, desk, actor, draft_id, "policy_changed", _told(old), kept, kept["note"])
+
+
+@command("draft_policy")
+def take_over(desk: Desk, actor: Person, draft_id: int, *, revision: int) -> list[Change]:
+    """Lets a draft begin from the newest version: what it changed itself stays, all else is that version's.
+
+    Gives what changed of the draft. Nobody becomes an author by it: every word was somebody's before. Raises
+    NotFound, WrongState (settled, changed meanwhile, nothing newer).
+    """
+    with desk.transaction() as conn:
+        old = _lock(conn, draft_id, revision)
+        rows = queries.policies.published(conn)
+        base, latest = _named(rows, old["based_on"]), newest(rows)
+        if latest["version"] == base["version"]:
+            raise WrongState(f"{old['version']} begins from the newest version already, {base['version']}.")
+        kept = {**_told(old), **taken_over(base, old, latest)}
+        _demand_policy(kept)
+        queries.policies.change_draft(
+            conn,
+            draft_id=draft_id,
+            **_columns(kept),
+            based_on=latest["version"],
+            author=None,
+            at=desk.clock(),
+        )
+        why = f"The changes of {latest['version']}"
+        _audit(conn, desk, actor, draft_id, "policy_taken_over", _told(old), kept, why)
+    return changes(old, kept)
 
 
 @command("draft_policy")
@@ -107,7 +179,7 @@ def drop_draft(desk: Desk, actor: Person, draft_id: int, reason: str) -> None:
     text = demand_reason(reason, "Dropping a draft")
     with desk.transaction() as conn:
         old = _lock(conn, draft_id)
-        queries.policies.set_draft_state(conn, draft_id=draft_id, state="dropped")
+        queries.policies.drop_draft(conn, draft_id=draft_id)
         _audit(conn, desk, actor, draft_id, "policy_dropped", _told(old), None, text)
 
 
@@ -134,63 +206,93 @@ def publish(
 ) -> str:
     """Makes a draft a version in force from a moment, at once unless given; the version's name.
 
-    Raises NotFound, WrongState (another revision, a golden case that fails), SamePerson for whoever wrote
-    any of it, BadFigure for a moment that is past or before another version's.
+    Raises NotFound, WrongState (another revision, begun from another version than the newest, a golden case
+    that fails), SamePerson for whoever wrote any of it, BadFigure for a moment that is past, not after every
+    other version's, or more than AHEAD_DAYS_MAX days ahead.
     """
-    now = desk.clock()
-    begins = effective_from or now
-    with refusing(_name_used(str(draft_id))), desk.transaction() as conn:
+    with refusing({**_name_used(str(draft_id)), **_CLOCKS}), desk.transaction() as conn:
+        # Two at once: the second is judged against the first, and by the time after it.
+        queries.policies.lock_policies(conn)
         row = _lock(conn, draft_id, revision)
-        if actor.person_id in row["written_by"]:
-            raise SamePerson("You wrote this draft, or a part of it; another manager publishes it.")
-        _demand_moment(conn, begins, now)
-        _demand_new_name(conn, row["version"])
+        _demand_other_person(actor, row)
+        rows = queries.policies.published(conn)
+        _demand_new_name(rows, row["version"])
+        latest, now = newest(rows), desk.clock()
+        begins = effective_from or now
+        _demand_moment(begins, now, latest)
+        _demand_newest(row, latest)
         _demand_golden(desk, row, begins)
-        queries.policies.publish(
-            conn,
-            **{name: row[name] for name in (*_NUMBERS, "version", "note")},
-            clauses=json.dumps(row["clauses"]),
-            sources=json.dumps(row["sources"]),
-            effective_from=begins,
-            author=", ".join(row["written_by"]),
-            published_by=actor.person_id,
-        )
-        queries.policies.set_draft_state(conn, draft_id=draft_id, state="published")
+        queries.policies.publish(conn, draft_id=draft_id, effective_from=begins, published_by=actor.person_id)
         new = {**_told(row), "effective_from": begins}
         _audit(conn, desk, actor, draft_id, "policy_published", None, new, row["note"])
     return str(row["version"])
 
 
+@command("publish_policy")
+def revoke(desk: Desk, actor: Person, version: str, reason: str) -> None:
+    """A scheduled version will never come into force; it stays on file with who revoked it and why.
+
+    Raises NotFound, WrongState (in force, or revoked before), ReasonMissing.
+    """
+    text = demand_reason(reason, "Revoking a version")
+    with refusing(_CLOCKS), desk.transaction() as conn:
+        queries.policies.lock_policies(conn)
+        row, now = _named(queries.policies.published(conn), version), desk.clock()
+        if row["revoked_at"]:
+            raise WrongState(f"{version} was revoked already, by {row['revoked_by_name']}.")
+        if row["effective_from"] <= now:
+            raise WrongState(
+                f"{version} came into force on {_when(row['effective_from'])} and cannot be revoked. "
+                "Write a draft that says otherwise from now on."
+            )
+        queries.policies.revoke(conn, version=version, revoked_by=actor.person_id, reason=text, at=now)
+        told = {"version": version, "effective_from": row["effective_from"]}
+        subject = f"policy_version:{version}"
+        audit.record(conn, actor, "policy_revoked", now, subject=subject, reason=text, old=told)
+
+
 # -- what is demanded ---------------------------------------------------------------------------------
 
 
-def _checked(desk: Desk, draft: Draft) -> Row:
-    """The columns of a draft. Raises BadFigure for what no policy can say, ReasonMissing without a note."""
+def _checked(draft: Draft, base: Row) -> Row:
+    """What is kept of a draft begun from a version: _KEPT, the texts in full.
+
+    Raises BadFigure for what no policy can say, ReasonMissing without a note.
+    """
     note = demand_reason(draft.note, "A policy")
     name = draft.version.strip()
-    if not 0 < len(name) <= VERSION_CHARACTERS_MAX or not name.isprintable():
-        raise BadFigure(f"A version needs a name of 1 to {VERSION_CHARACTERS_MAX} signs, such as 2026-12.")
+    if not _NAME.fullmatch(name) or len(name) > VERSION_CHARACTERS_MAX:
+        raise BadFigure(
+            f"A version needs a name of 1 to {VERSION_CHARACTERS_MAX} letters, digits, hyphens and dots, "
+            "such as 2026-12."
+        )
     clauses = {clause: text.strip() for clause, text in draft.clauses.items() if text.strip()}
-    sources = {clause: page.strip() for clause, page in draft.sources.items() if page.strip()}
+    sources = {clause: page.strip() for clause, page in draft.sources.items()}
     _check_texts(clauses, sources)
-    values = {**{each: getattr(draft, each) for each in _NUMBERS}, "version": name, "clauses": clauses}
-    policy_of(values, desk.clock())
-    for each in ("window_days", "job_changed_miles", "sla_hours", "card_refund_days"):
-        if values[each] <= 0:
-            raise BadFigure(f"{each} must be more than zero.")
-    if values["job_changed_miles"] >= 1_000_000:
-        raise BadFigure("job_changed_miles is farther than the earth is round.")
-    return {**values, "clauses": json.dumps(clauses), "sources": json.dumps(sources), "note": note}
+    pages = {**base["sources"], **sources}
+    kept = {
+        **{each: getattr(draft, each) for each in LABELS},
+        "version": name,
+        "clauses": {**base["clauses"], **clauses},
+        "sources": {clause: page for clause, page in pages.items() if page},
+        "note": note,
+    }
+    _demand_policy(kept)
+    return kept
+
+
+def _demand_policy(kept: Row) -> None:
+    """Raises BadFigure for figures and placeholders that no policy can have."""
+    policy_from_json({name: kept[name] for name in JUDGED_BY})
 
 
 def _check_texts(clauses: dict[str, str], sources: dict[str, str]) -> None:
     if strange := sorted({*clauses, *sources} - set(CLAUSES)):
         raise BadFigure(f"There is no clause {strange[0]!r}; the clauses are {', '.join(CLAUSES)}.")
     for clause, text in clauses.items():
-        if len(text) > CLAUSE_CHARACTERS_MAX:
-            raise BadFigure(f"The text of {clause} can have {CLAUSE_CHARACTERS_MAX} characters.")
+        demand_text(f"The text of {clause}", text, CLAUSE_CHARACTERS_MAX)
     for clause, page in sources.items():
-        if not _ADDRESS.fullmatch(page):
+        if page and not _ADDRESS.fullmatch(page):
             raise BadFigure(f"The page of {clause} must be an address such as https://help.example/refunds.")
 
 
@@ -205,25 +307,71 @@ def _lock(conn: Connection, draft_id: int, revision: int | None = None) -> Row:
     return row
 
 
-def _demand_new_name(conn: Connection, version: str) -> None:
-    if version.strip() in queries.policies.latest_effective(conn)["versions"]:
-        raise WrongState(f"There is a version {version.strip()} already. Give the draft another name.")
+def _named(rows: Sequence[Row], version: str) -> Row:
+    row = next((each for each in rows if each["version"] == version), None)
+    if row is None:
+        raise NotFound(f"There is no version {version}. Choose one on the policy page.")
+    return row
 
 
-def _name_used(version: str) -> dict[str, WrongState]:
-    """The database's own guards against two versions of one name or moment, in words."""
-    taken = WrongState(f"There is another draft or version like {version}. Reload the page.")
-    names = ("one_draft_a_version", "policy_versions_pkey", "policy_versions_effective_from_key")
-    return dict.fromkeys(names, taken)
+def _demand_new_name(rows: Sequence[Row], version: str) -> None:
+    if any(row["version"] == version for row in rows):
+        raise WrongState(f"There is a version {version} already. Give the draft another name.")
 
 
-def _demand_moment(conn: Connection, begins: datetime, now: datetime) -> None:
+def _name_used(version: str) -> dict[str, Refusal]:
+    """The database's own guards against two drafts or versions of one name, in words."""
+    taken = WrongState(f"There is another draft or version like {version[:60]}. Reload the page.")
+    return dict.fromkeys(("one_draft_a_version", "policy_versions_pkey"), taken)
+
+
+# The database asks its own clock once more.
+_CLOCKS: Final[Mapping[str, Refusal]] = dict.fromkeys(
+    ("policy_in_order", "policy_not_yet_in_force"),
+    WrongState(
+        "By the database's clock that moment is past. If it lies ahead, the clocks of the desk and of its "
+        "database differ by minutes: set them right, then try again."
+    ),
+)
+
+
+def _demand_other_person(actor: Person, row: Row) -> None:
+    if actor.person_id in row["written_by"]:
+        raise SamePerson(
+            "You wrote this draft, or a part of it. Ask a manager who changed nothing of it to publish it; "
+            "if every manager did, drop it, let one of you write it anew, and another one publish that."
+        )
+
+
+def _demand_moment(begins: datetime, now: datetime, latest: Row) -> None:
     if begins < now:
-        raise BadFigure("A policy comes into force now or later, never for what already happened.")
-    latest = queries.policies.latest_effective(conn)["effective_from"]
-    if begins <= latest:
         raise BadFigure(
-            f"Another version comes into force on {latest:%Y-%m-%d %H:%M} UTC; choose a moment after it."
+            f"{_when(begins)} is past. A policy comes into force now or later, never for what already "
+            "happened. Choose today or a day to come."
+        )
+    if begins > now + timedelta(days=AHEAD_DAYS_MAX):
+        raise BadFigure(
+            f"{_when(begins)} is more than {AHEAD_DAYS_MAX} days ahead. Choose a day until "
+            f"{now + timedelta(days=AHEAD_DAYS_MAX):%Y-%m-%d}."
+        )
+    if begins <= latest["effective_from"]:
+        revoke_it = ", or revoke it first" if latest["effective_from"] > now else ""
+        raise BadFigure(
+            f"{latest['version']} comes into force on {_when(latest['effective_from'])}; "
+            f"choose a moment after it{revoke_it}."
+        )
+
+
+def _when(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _demand_newest(row: Row, latest: Row) -> None:
+    version = latest["version"]
+    if row["based_on"] != version:
+        raise WrongState(
+            f"The draft begins from {row['based_on']}, and the newest version is {version}: published as "
+            f"it is, it would undo what {version} says. Take over the changes of {version} first."
         )
 
 
@@ -241,11 +389,19 @@ def _demand_golden(desk: Desk, row: Row, begins: datetime) -> None:
         )
 
 
-# -- audit --------------------------------------------------------------------------------------------
+# -- rows ---------------------------------------------------------------------------------------------
+
+
+def _columns(kept: Row) -> Row:
+    """_KEPT as the database takes it."""
+    return {**kept, "clauses": json.dumps(kept["clauses"]), "sources": json.dumps(kept["sources"])}
 
 
 def _told(row: Row) -> Row:
-    return {name: row[name] for name in (*_NUMBERS, "version", "clauses", "sources")}
+    return {name: row[name] for name in _KEPT}
+
+
+# -- audit --------------------------------------------------------------------------------------------
 
 
 def _audit(

@@ -14,13 +14,18 @@ _STATUS_COLOURS: Final[dict[str, Any]] = {"pass": "green", "fail": "red", "unsur
 
 
 def show(assessment: Assessment, policy: Policy, on_jump: Callable[[str], None] | None = None) -> None:
-    """What we advise and each check that applies, the reason's own first. on_jump(check id): to its words."""
+    """What we advise and each check that applies, the reason's first. on_jump(check id): to its words."""
     advice = words.RECOMMENDS[assessment.recommendation]
     st.markdown(f"**We advise: {advice}.** {words.plain(assessment.headline)}")
-    for check in sorted(assessment.checks, key=lambda check: check.id not in _OWN):
+    for check in sorted(assessment.checks, key=lambda check: not _of_reason(check)):
         # That the policy names the reason goes without saying; that it does not is said.
         if check.status != "not_applicable" and (check.id, check.status) != ("reason_qualifies", "pass"):
             _check(check, policy, on_jump)
+
+
+def _of_reason(check: Check) -> bool:
+    """Whether it is the reason's own check, or says that the reason itself decides (H1, D1)."""
+    return check.id in _OWN or (check.id == "reason_qualifies" and check.status != "pass")
 
 
 def _check(check: Check, policy: Policy, on_jump: Callable[[str], None] | None) -> None:

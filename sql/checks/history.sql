@@ -5,7 +5,7 @@ SELECT
     'its append-only trigger is missing or switched off' AS problem
 FROM unnest(ARRAY[
     'ledger_transactions', 'ledger_entries', 'lot_movements', 'audit', 'snapshots', 'decisions', 'proposals',
-    'policy_versions', 'batch_payouts', 'processor_files', 'closes', 'late_postings'
+    'policy_versions', 'policy_revocations', 'batch_payouts', 'processor_files', 'closes', 'late_postings'
 ]) AS t (name)
 WHERE NOT EXISTS (
     SELECT FROM pg_trigger g

@@ -125,7 +125,7 @@ JOIN marketplace.charges c USING (charge_id)
 JOIN marketplace.leads l USING (lead_id)
 CROSS JOIN LATERAL (
     SELECT p.sla_hours
-    FROM refunds.policy_versions p
+    FROM refunds.standing_policies p
     WHERE p.effective_from <= s.reported_at
     ORDER BY p.effective_from DESC
     LIMIT 1

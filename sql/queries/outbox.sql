@@ -21,7 +21,7 @@ FROM refunds.reports r
 LEFT JOIN marketplace.pros p ON p.pro_id = r.pro_id
 LEFT JOIN LATERAL (
     SELECT n.window_days
-    FROM refunds.policy_versions n
+    FROM refunds.standing_policies n
     WHERE n.effective_from <= r.charged_at
     ORDER BY n.effective_from DESC
     LIMIT 1

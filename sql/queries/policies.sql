@@ -1,5 +1,5 @@
 -- name: versions()
--- Every policy version, the latest in force first.
+-- Every policy version that counts, scheduled ones included and revoked ones not, the latest in force first.
 SELECT
     version,
     effective_from,
@@ -10,11 +10,11 @@ SELECT
     spend_order,
     approval_limit_minor,
     clauses
-FROM refunds.policy_versions
+FROM refunds.standing_policies
 ORDER BY effective_from DESC;
 
 -- name: published()
--- Every policy version with who wrote and published it and why, the latest in force first.
+-- Every policy version with who wrote and published it and why, and who revoked it, the latest in force first.
 SELECT
     v.version,
     v.effective_from,
@@ -27,13 +27,21 @@ SELECT
     v.clauses,
     v.sources,
     v.note,
-    coalesce(a.name, v.author) AS author_name,
+    (
+        SELECT string_agg(coalesce(a.name, w.person_id), ', ' ORDER BY w.turn)
+        FROM unnest(string_to_array(v.author, ', ')) WITH ORDINALITY AS w (person_id, turn)
+        LEFT JOIN refunds.people a ON a.person_id = w.person_id
+    ) AS author_names,
     coalesce(p.name, v.published_by) AS published_by_name,
-    v.recorded_at
+    v.recorded_at,
+    coalesce(q.name, r.revoked_by) AS revoked_by_name,
+    r.reason AS revoked_because,
+    r.at AS revoked_at
 FROM refunds.policy_versions v
-LEFT JOIN refunds.people a ON a.person_id = v.author
 LEFT JOIN refunds.people p ON p.person_id = v.published_by
-ORDER BY v.effective_from DESC;
+LEFT JOIN refunds.policy_revocations r ON r.version = v.version
+LEFT JOIN refunds.people q ON q.person_id = r.revoked_by
+ORDER BY v.effective_from DESC, v.recorded_at DESC;
 
 -- name: drafts()
 -- Drafts that are neither published nor dropped, the newest first.
@@ -51,6 +59,7 @@ SELECT
     d.note,
     d.shadow_since,
     d.revision,
+    d.based_on,
     d.written_by,
     d.written_at,
     (
@@ -79,23 +88,25 @@ SELECT
     d.state,
     d.shadow_since,
     d.revision,
+    d.based_on,
     d.written_by
 FROM refunds.policy_drafts d
 WHERE d.draft_id = :draft_id
 FOR UPDATE;
 
--- name: write_draft(version, window_days, job_changed_miles, sla_hours, card_refund_days, spend_order, approval_limit_minor, clauses, sources, note, author, at)$
+-- name: write_draft(version, window_days, job_changed_miles, sla_hours, card_refund_days, spend_order, approval_limit_minor, clauses, sources, note, based_on, author, at)$
 -- A new draft; its id.
 INSERT INTO refunds.policy_drafts (
     version, window_days, job_changed_miles, sla_hours, card_refund_days, spend_order, approval_limit_minor,
-    clauses, sources, note, written_by, written_at)
+    clauses, sources, note, based_on, written_by, written_at)
 VALUES (
     :version, :window_days, :job_changed_miles, :sla_hours, :card_refund_days, :spend_order,
-    :approval_limit_minor, CAST(:clauses AS jsonb), CAST(:sources AS jsonb), :note, ARRAY[:author], :at)
+    :approval_limit_minor, CAST(:clauses AS jsonb), CAST(:sources AS jsonb), :note, :based_on, ARRAY[:author], :at)
 RETURNING draft_id;
 
--- name: change_draft(draft_id, version, window_days, job_changed_miles, sla_hours, card_refund_days, spend_order, approval_limit_minor, clauses, sources, note, author, at)!
--- A draft changes: its next revision, and who changed it is one of its authors.
+-- name: change_draft(draft_id, version, window_days, job_changed_miles, sla_hours, card_refund_days, spend_order, approval_limit_minor, clauses, sources, note, based_on, author, at)!
+-- A draft changes: its next revision, and who changed it is one of its authors; nobody (null) when it only takes
+-- over what a version says.
 UPDATE refunds.policy_drafts
 SET
     version = :version,
@@ -108,15 +119,19 @@ SET
     clauses = CAST(:clauses AS jsonb),
     sources = CAST(:sources AS jsonb),
     note = :note,
+    based_on = :based_on,
     revision = revision + 1,
-    written_by = CASE WHEN :author = ANY(written_by) THEN written_by ELSE written_by || ARRAY[:author] END,
+    written_by = CASE
+        WHEN CAST(:author AS text) IS NULL OR :author = ANY (written_by) THEN written_by
+        ELSE written_by || ARRAY[CAST(:author AS text)]
+    END,
     written_at = :at
 WHERE draft_id = :draft_id;
 
--- name: set_draft_state(draft_id, state)!
--- A draft was published or dropped.
+-- name: drop_draft(draft_id)!
+-- A draft is given up.
 UPDATE refunds.policy_drafts
-SET state = :state, shadow_since = NULL
+SET state = 'dropped', shadow_since = NULL
 WHERE draft_id = :draft_id;
 
 -- name: set_shadow(draft_id, shadow_since)!
@@ -125,18 +140,35 @@ UPDATE refunds.policy_drafts
 SET shadow_since = :shadow_since
 WHERE draft_id = :draft_id;
 
--- name: latest_effective()^
--- The version that comes into force last, and the versions there are.
-SELECT
-    max(effective_from) AS effective_from,
-    array_agg(version) AS versions
-FROM refunds.policy_versions;
+-- name: lock_policies()^
+-- One version is published or revoked after the other, to the end of the transaction: each is judged by the ones
+-- before it. The guards of the tables take the same lock.
+SELECT pg_advisory_xact_lock(hashtext('refunds.policies')) IS NULL AS held;
 
--- name: publish(version, effective_from, window_days, job_changed_miles, sla_hours, card_refund_days, spend_order, approval_limit_minor, clauses, sources, author, published_by, note)!
--- A new version, for good.
+-- name: publish(draft_id, effective_from, published_by)!
+-- A draft becomes a version for good; the table's trigger settles the draft.
 INSERT INTO refunds.policy_versions (
     version, effective_from, window_days, job_changed_miles, sla_hours, card_refund_days, spend_order,
-    approval_limit_minor, clauses, sources, author, published_by, note)
-VALUES (
-    :version, :effective_from, :window_days, :job_changed_miles, :sla_hours, :card_refund_days, :spend_order,
-    :approval_limit_minor, CAST(:clauses AS jsonb), CAST(:sources AS jsonb), :author, :published_by, :note);
+    approval_limit_minor, clauses, sources, author, published_by, note, draft_id)
+SELECT
+    d.version,
+    :effective_from,
+    d.window_days,
+    d.job_changed_miles,
+    d.sla_hours,
+    d.card_refund_days,
+    d.spend_order,
+    d.approval_limit_minor,
+    d.clauses,
+    d.sources,
+    array_to_string(d.written_by, ', '),
+    :published_by,
+    d.note,
+    d.draft_id
+FROM refunds.policy_drafts d
+WHERE d.draft_id = :draft_id;
+
+-- name: revoke(version, revoked_by, reason, at)!
+-- A version that is not yet in force will never be.
+INSERT INTO refunds.policy_revocations (version, revoked_by, reason, at)
+VALUES (:version, :revoked_by, :reason, :at);

@@ -20,6 +20,7 @@ APPEND_ONLY = {
     "decisions": "note",
     "snapshots": "facts",
     "policy_versions": "note",
+    "policy_revocations": "reason",
     "proposals": "note",
 }
 REFUSED = (DBAPIError, psycopg.Error, Refusal)

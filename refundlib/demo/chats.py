@@ -1,5 +1,6 @@
-"""What pros and customers write to each other, by how the story goes."""
+"""What pros and customers write to each other, by how the story goes: one list of lines a case."""
 
+from collections.abc import Mapping
 from random import Random
 from typing import Final
 
@@ -62,6 +63,11 @@ MOVED: Final = (
     "Sorry, wrong address: it is the other house, in {city}.",
     "The plans changed, it would be at my mother's place in {city}.",
 )
+NEARBY: Final = (
+    "It is the building next door, same street.",
+    "Small thing: it is a few blocks from the address I gave.",
+    "The entrance is round the corner, you will see it.",
+)
 OTHER_WORK: Final = (
     "It turns out I need {other} instead.",
     "Actually I need somebody for {other}, not for {category}.",
@@ -73,12 +79,123 @@ BREACHES: Final = (
     "We are looking for experienced subcontractors, send your resume.",
     "This is a test, please ignore.",
 )
-INNOCENT: Final = (
-    "It is only a minor leak, nothing urgent.",
-    "The employee bathroom needs it most.",
-    "I'm 45 and have never done this myself.",
+ODD: Final = (
+    "Wait at the corner and not at the door, I will explain when you are there.",
+    "My landlord must not know about it, so please come in the evening.",
+    "Could you do it without asking the city first?",
 )
-GHOSTED: Final = ("Did you get my estimate?", "Just checking in, are you still looking?")
+SMALL: Final = (
+    "It is only a minor thing, nothing urgent.",
+    "Just a minor repair, an hour at most.",
+    "It looks minor to me, but I am no expert.",
+)
+OF_AGE: Final = (
+    "I'm 45 and have never done this myself.",
+    "I'm 29 and this is my first own place.",
+)
+STAFF_DOORS: Final = (
+    "Please use the employee entrance at the back.",
+    "Our staff will let you in.",
+    "The staff entrance is on the left.",
+)
+GHOSTED: Final = (
+    "Did you get my estimate?",
+    "Just checking in, are you still looking?",
+    "Hello {customer}, is the job still to be done?",
+)
+OUTBID: Final = (
+    "Thanks for coming by. We chose a company that can start sooner.",
+    "We found somebody who asks a little less, sorry.",
+    "Your work looks great, but another quote was lower.",
+)
+# Who says what after the pro's first message; a line is taken from each list.
+_LINES: Final[Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]]] = {
+    "": (("customer", YESES),),
+    "lost": (("customer", POSTPONED), ("pro", GHOSTED)),
+    "refused": (("customer", CLEAR_NOS),),
+    "postponed": (("customer", POSTPONED),),
+    "answered": (("customer", FACTUAL_NOS),),
+    "bargained": (("customer", BARGAINS),),
+    "bought": (("customer", CLEAR_NOS),),
+    "no_number": (("customer", YESES),),
+    "not_in_service": (("customer", YESES), ("pro", DEAD_NUMBERS)),
+    "works": (("customer", YESES),),
+    "breach": (("customer", BREACHES),),
+    "unclear": (("customer", ODD),),
+    "small": (("customer", SMALL),),
+    "of_age": (("customer", OF_AGE),),
+    "staff_door": (("customer", STAFF_DOORS),),
+    "moved": (("customer", YESES), ("customer", MOVED)),
+    "other_work": (("customer", YESES), ("customer", OTHER_WORK)),
+    "only_said": (("customer", YESES), ("customer", (*MOVED, *OTHER_WORK))),
+    "near": (("customer", YESES), ("customer", NEARBY)),
+    "ghosted": (("customer", POSTPONED), ("pro", GHOSTED)),
+    "outbid": (("customer", YESES), ("customer", OUTBID)),
+    "duplicate": (
+        (
+            "customer",
+            (
+                "Did we not write last week? It is the same job as in my first request.",
+                "Sorry, I sent this request twice, the app showed an error the first time.",
+                "My wife posted the same job, you may have her message too.",
+            ),
+        ),
+    ),
+    "closed": (
+        (
+            "customer",
+            (
+                "We closed the shop for good last month, so this is off.",
+                "The business is shut down and the lease is over, I am sorry.",
+                "The restaurant went bankrupt, nobody will pay for this any more.",
+            ),
+        ),
+    ),
+    "wrong_category": (
+        (
+            "customer",
+            (
+                "Oh, did I choose {category}? I clicked the wrong thing in the list.",
+                "I did not find my kind of job in the list, so I took {category}.",
+                "Wrong category, my fault: {category} was the nearest I could find.",
+            ),
+        ),
+    ),
+    "by_mistake": (
+        (
+            "customer",
+            (
+                "I only wanted to see prices, I did not know that this sends a request.",
+                "My son was playing with the phone, please ignore this request.",
+                "I pressed the button by accident, there is no job here.",
+            ),
+        ),
+    ),
+    "done_before": (
+        (
+            "customer",
+            (
+                "It was fixed yesterday, the request should have been taken down.",
+                "A neighbour did it on the weekend, I forgot to cancel the request.",
+                "That was done in the morning, before you wrote.",
+            ),
+        ),
+    ),
+    "smaller": (
+        (
+            "customer",
+            (
+                "It is really just one hour of work, the form made it look large.",
+                "Only the one corner, not the whole thing as the request says.",
+                "We cut it down, only the smallest part is left to do.",
+            ),
+        ),
+    ),
+}
+# After these the talk goes on; the others end with their last line.
+_GOES_ON: Final = frozenset(
+    {"", "no_number", "not_in_service", "works", "small", "of_age", "staff_door", "near", "smaller"}
+)
 
 
 def fill(rng: Random, templates: tuple[str, ...], **words: object) -> str:
@@ -86,27 +203,10 @@ def fill(rng: Random, templates: tuple[str, ...], **words: object) -> str:
     return rng.choice(templates).format(**words)
 
 
-def story(rng: Random, reason: str, honest: bool, **words: object) -> list[tuple[str, str]]:
-    """A conversation as (sender, body): honest ones bear the report out, the others do not."""
+def story(rng: Random, case: str, **words: object) -> list[tuple[str, str]]:
+    """A conversation as (sender, body) by the case's name; "" goes well, "lost" fades away."""
     messages = [("pro", fill(rng, HELLOS, **words))]
-    messages += _heart(rng, reason, honest, words)
-    if reason not in ("clear_no", "not_hired") or not honest:
+    messages += [(sender, fill(rng, lines, **words)) for sender, lines in _LINES[case]]
+    if case in _GOES_ON:
         messages += [CHATTER[at] for at in sorted(rng.sample(range(len(CHATTER)), rng.randint(0, 3)))]
     return messages
-
-
-def _heart(rng: Random, reason: str, honest: bool, words: dict[str, object]) -> list[tuple[str, str]]:
-    if reason == "clear_no":
-        wrong = rng.choice((POSTPONED, FACTUAL_NOS, BARGAINS))
-        return [("customer", fill(rng, CLEAR_NOS if honest else wrong, **words))]
-    if reason == "invalid_phone":
-        said = [("customer", fill(rng, YESES))]
-        return [*said, ("pro", fill(rng, DEAD_NUMBERS))] if rng.random() < 0.5 else said
-    if reason == "terms_violation":
-        return [("customer", fill(rng, BREACHES if honest else INNOCENT))]
-    if reason == "job_changed":
-        templates = MOVED if rng.random() < 0.6 else OTHER_WORK
-        return [("customer", fill(rng, YESES)), ("customer", fill(rng, templates, **words))]
-    if reason == "not_hired":
-        return [("customer", fill(rng, POSTPONED)), ("pro", fill(rng, GHOSTED))]
-    return [("customer", fill(rng, YESES))]

@@ -15,6 +15,10 @@ class InWords:
     does_not: str
 
 
+# What is wrong with a lead for one pro is wrong for every pro who paid for it (T1, P1). Whether the job
+# changed, or the first answer was a no, is between one pro and the customer.
+SHARED_REASONS: Final = ("invalid_phone", "terms_violation")
+
 # In the order in which a form offers them.
 REASONS_IN_WORDS: Final[Mapping[str, InWords]] = MappingProxyType(
     {

@@ -9,13 +9,12 @@ from refundlib.domain.money import format_money
 from refundlib.services import card_refunds, decisions, reconciliation
 from refundlib.services.claims import Claim
 from refundlib.services.mailing import mails
-from refundlib.services.precedents import precedents
-from refundlib.ui import evidence, words
+from refundlib.ui import evidence, precedents_view, words
 from refundlib.ui.shell import Visit
 from refundlib.ui.text import quiet
 
 _PARTS: Final = (
-    "Pro’s history", "Same lead and customer", "Precedents", "Evidence",
+    "Pro’s history", "Same lead and customer", precedents_view.PART, "Evidence",
     "Timeline", "Money", "Mail", "Facts on file",
 )  # fmt: skip
 _ACTIONS: Final = {
@@ -82,7 +81,7 @@ def show(visit: Visit, it: Claim) -> None:
     {
         _PARTS[0]: _history,
         _PARTS[1]: _others,
-        _PARTS[2]: _precedents,
+        _PARTS[2]: precedents_view.show,
         _PARTS[3]: evidence.show,
         _PARTS[4]: _timeline,
         _PARTS[5]: _money,
@@ -150,37 +149,6 @@ def _reports(visit: Visit, rows: list[dict[str, Any]], none: str) -> None:
     )
     link = st.column_config.LinkColumn(display_text=r"claim=(.+)$")
     st.dataframe(frame, hide_index=True, column_config={"Report": link})
-
-
-def _precedents(visit: Visit, it: Claim) -> None:
-    """How claims like this one were decided, and why."""
-    rows = precedents(visit.desk, visit.person, it.report["report_id"])
-    if not rows:
-        quiet("No claim with this reason was decided yet.")
-        return
-    frame = pd.DataFrame(
-        [
-            {
-                "Report": f"/claim?claim={row['report_id']}",
-                "Decided": words.moment(row["decided_at"], visit.person),
-                "Category": row["category"],
-                "Charge": format_money(row["amount"], row["currency"]),
-                "Decision": _decided(row),
-                "By": row["decided_by_name"],
-                "Why": row["note"] or "as advised",
-            }
-            for row in rows
-        ]
-    )
-    link = st.column_config.LinkColumn(display_text=r"claim=(.+)$")
-    st.dataframe(frame, hide_index=True, column_config={"Report": link})
-    quiet("The same reason, and most alike in words, category and what we advised.")
-
-
-def _decided(row: dict[str, Any]) -> str:
-    money = format_money(row["refund_amount"], row["currency"])
-    against = ", against our advice" if row["overruled"] else ""
-    return f"approved {money}{against}" if row["decision"] == "approve" else f"denied{against}"
 
 
 def _timeline(visit: Visit, it: Claim) -> None:

@@ -131,7 +131,7 @@ ORDER BY r.reported_at DESC
 LIMIT :limit;
 
 -- name: lead_charges(lead_id, limit)
--- Everybody who was charged for a lead, with their reports.
+-- Everybody who was charged for a lead, with their reports: a charge that was reported twice is there twice.
 SELECT
     c.charge_id,
     c.pro_id,
@@ -147,7 +147,7 @@ FROM marketplace.charges c
 LEFT JOIN marketplace.pros p USING (pro_id)
 LEFT JOIN refunds.reports r USING (charge_id)
 WHERE c.lead_id = :lead_id
-ORDER BY c.charged_at, c.charge_id
+ORDER BY c.charged_at, c.charge_id, r.reported_at, r.report_id
 LIMIT :limit;
 
 -- name: customer_reports(customer_id, report_id, limit)

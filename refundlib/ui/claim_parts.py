@@ -93,7 +93,8 @@ def show(visit: Visit, it: Claim) -> None:
 def _history(visit: Visit, it: Claim) -> None:
     history = it.history
     quiet(
-        f"{history['charges']} charges, {history['reported']} reported, {history['refunded']} refunded. "
+        f"{words.count(history['charges'], 'charge')}, {history['reported']} reported, "
+        f"{history['refunded']} refunded. "
         f"The newest reports of {it.facts['pro']['name']}:"
     )
     _reports(visit, it.pro_reports, "This pro has reported nothing else.")

@@ -27,8 +27,15 @@ def show(visit: Visit, it: Claim) -> None:
             _sibling(visit, it, each)
         if to_open and visit.may("file_report"):
             pros = len({each.pro_id for each in to_open})
-            label = f"Open claims for {pros} other pro{'' if pros == 1 else 's'}"
+            label = f"Open claims for {words.count(pros, 'other pro')}"
             st.button(label, on_click=_open, args=(visit, it), icon=":material/group_add:")
+
+
+def wait(visit: Visit, report_id: str) -> bool:
+    """Whether claims of other pros wait to be opened here, so that the claim just approved stays in view."""
+    if not visit.may("file_report"):
+        return False
+    return any(each.standing == "to_open" for each in siblings(visit.desk, visit.person, report_id))
 
 
 def _summary(found: list[Sibling]) -> str:

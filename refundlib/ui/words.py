@@ -129,6 +129,11 @@ def checklist(row: Mapping[str, Any]) -> str:
     return "  ".join(f"{row[name]} {mark}" for name, mark in counts if row[name])
 
 
+def count(number: int, noun: str) -> str:
+    """3 charges, 1 charge."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def money(amount_minor: int, currency: str) -> str:
     """An amount for a place that reads Markdown."""
     return plain(format_money(amount_minor, currency))

@@ -71,6 +71,21 @@ def test_the_other_pros_by_name(market: Market, desk: Desk, people: People) -> N
     assert "by the desk" in said(run("claim", "dana", claim="R-1002"))
 
 
+def test_the_claim_stays_while_others_wait(market: Market, people: People) -> None:
+    """Approved, it stays in view while claims for other pros can be opened; when none can, the next one opens."""
+    report = approved(market, people)
+    at = run("claim", "dana", claim=report)
+    at.session_state["go_next"] = True
+    at.run()
+    assert offers(at) == ["Open claims for 2 other pros"]
+    next(each for each in at.button if each.label.startswith("Open claims")).click().run()
+    at.session_state["go_next"] = True
+    at.run()
+    assert not at.exception
+    assert "R\\-1002" in said(at)
+    assert "Opened by the desk" in said(at)
+
+
 def test_only_what_can_be_opened_is_counted(market: Market, desk: Desk, people: People, clock: Clock) -> None:
     """What is past its days is told beside the label's count; with nothing to open there is no button."""
     market.lead("lead", phone="000-000-0000")

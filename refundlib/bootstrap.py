@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -51,6 +52,17 @@ def open_desk(
         processor=_processor(chosen),
         mailbox=mailbox(chosen.mailbox_url.get_secret_value() if chosen.mailbox_url else None),
     )
+
+
+class ProcessStarter:
+    """Runs a backtest that was asked for in a process of its own, on the desk of this machine's settings."""
+
+    def start(self, backtest_id: int, person_id: str) -> None:
+        """Starts the process, which ends by itself. Raises OSError."""
+        command = [
+            sys.executable, "-m", "refundlib", "backtest", "--run", str(backtest_id), "--as", person_id,
+        ]  # fmt: skip
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
 
 
 def _processor(chosen: Settings) -> Processor:
@@ -106,12 +118,6 @@ def desk_here(*, as_owner: bool = False) -> Iterator[Desk]:
             desk.engine.dispose()
 
 
-def start_backtest(backtest_id: int, person_id: str) -> None:
-    """Runs a backtest that was asked for in a process of its own, which ends by itself."""
-    command = [sys.executable, "-m", "refundlib", "backtest", "--run", str(backtest_id), "--as", person_id]
-    subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
-
-
 # What the app opened, for as long as it serves. Python's own end of the process is the second chance only:
 # a server that is stopped by SIGTERM ends by that signal, and nothing registered with atexit is run.
 _OPENED_FOR_APP: Final = ExitStack()
@@ -120,7 +126,7 @@ atexit.register(_OPENED_FOR_APP.close)
 
 def open_desk_for_app() -> Desk:
     """The desk for as long as the Streamlit server serves, which opens it once."""
-    return _OPENED_FOR_APP.enter_context(desk_here())
+    return replace(_OPENED_FOR_APP.enter_context(desk_here()), starter=ProcessStarter())
 
 
 def close_desk_of_app() -> None:

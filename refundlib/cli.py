@@ -531,9 +531,8 @@ def backtest(
 ) -> None:
     """Judge every claim of a period again by a draft: what would differ, and what money that moves."""
     from refundlib.bootstrap import desk_here
-    from refundlib.domain.money import format_money
-    from refundlib.services.backtest import run as run_asked
     from refundlib.services.backtest import try_on_history
+    from refundlib.services.backtest_run import run as run_asked
     from refundlib.services.evaluate import read_policy
     from refundlib.services.ledger import start_of
 
@@ -546,21 +545,43 @@ def backtest(
         policy = read_policy(draft)
         since, until = (start_of(_day(text)) for text in (from_day, to_day))
 
-        def go_on(judged: int, total: int) -> bool:
+        def on_part(judged: int, total: int, _flips: Any) -> bool:
             progress("claims judged", judged, total)
             return True
 
-        tally, flips = try_on_history(desk, _reader(desk), policy, since, until, go_on)
+        tally, flips = try_on_history(desk, _reader(desk), policy, since, until, on_part)
     answer = tally.to_json()
+    listed = {"listed": len(flips), "of": tally.differ + tally.withdrawn_differ}
     if as_json:
-        _print_json({**answer, "flips": [flip.__dict__ for flip in flips]})
-        return
-    differ = sum(move["claims"] for move in answer["moves"])
-    click.echo(f"{answer['judged']:,} claims judged; {differ:,} would differ")
+        _print_json({**answer, "flips_listed": listed, "flips": [flip.__dict__ for flip in flips]})
+    else:
+        _tell_backtest(answer, listed)
+
+
+def _tell_backtest(answer: dict[str, Any], listed: dict[str, int]) -> None:
+    """A backtest in lines: the counts, each move with its money, and how often people agree."""
+    from refundlib.domain.money import format_money
+
+    click.echo(f"{answer['judged']:,} claims judged; {answer['differ']:,} would differ")
+    withdrawn = answer["withdrawn"]
+    if withdrawn["judged"]:
+        click.echo(
+            f"{withdrawn['judged']:,} reports among them were withdrawn; {withdrawn['differ']:,} of these "
+            "would differ too, and move no money"
+        )
     for move in answer["moves"]:
         amount = format_money(move["amount"], move["currency"])
-        what = f"{move['was']} → {move['becomes']}"
-        click.echo(f"{what:18} {move['reason']:16} {move['category']:20} {move['claims']:>8,} {amount:>14}")
+        what = f"advise {move['was']} → {move['becomes']}"
+        click.echo(
+            f"{what:24} {move['reason']:16} {move['category']:20} {move['people']:10} {move['claims']:>8,} "
+            f"claims {move['charges']:>8,} charges {amount:>14}"
+        )
+    for row in answer["agreement"]:
+        by = "old rules" if row["by"] == "old" else "draft"
+        told = f"{row['k']:,} of {row['n']:,} ({row['low']:.0%} to {row['high']:.0%})"
+        click.echo(f"{row['clause']} by the {by}: people agree with {told}")
+    if listed["listed"] < listed["of"]:
+        click.echo(f"--json lists {listed['listed']:,} of {listed['of']:,} claims that would differ")
 
 
 @main.group()

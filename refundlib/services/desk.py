@@ -55,6 +55,20 @@ class Processor(Protocol):
         """What a webhook says, None when it is of something else. Raises ForgedEvent."""
 
 
+class BacktestStarter(Protocol):
+    """Begins a backtest that was asked for, elsewhere."""
+
+    def start(self, backtest_id: int, person_id: str) -> None:
+        """Returns at once. Raises OSError when no process can be started."""
+
+
+class NoStarter:
+    """Begins nothing: whoever asked for a backtest runs it."""
+
+    def start(self, backtest_id: int, person_id: str) -> None:
+        """Nothing."""
+
+
 class Mailbox(Protocol):
     """Where pros write to. It is only read: no mail in it is changed, moved or marked."""
 
@@ -96,6 +110,7 @@ class Desk:
     mailer: Mailer
     processor: Processor
     mailbox: Mailbox = field(default_factory=NoMailbox)
+    starter: BacktestStarter = field(default_factory=NoStarter)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

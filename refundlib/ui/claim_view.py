@@ -12,23 +12,32 @@ from refundlib.domain.statistics import wilson
 from refundlib.services import claims, queue, triage
 from refundlib.services.answers import HOW
 from refundlib.services.claims import Claim
-from refundlib.services.precedents import SHARED_REASONS, open_for_siblings
-from refundlib.ui import checklist, claim_dialogs, claim_parts, conversation, words
+from refundlib.ui import (
+    checklist,
+    claim_dialogs,
+    claim_parts,
+    conversation,
+    policy_lab_flips,
+    precedents_view,
+    siblings_view,
+    words,
+)
 from refundlib.ui.shell import Visit, refusals, show_told, tell
 from refundlib.ui.text import quiet
 
 PANEL_PIXELS: Final = 470
 PRESENCE_SECONDS: Final = 20
 _OPEN: Final = ("open", "waiting_on_pro")
-_CHANNELS: Final = {"chat": "chat", "email": "mail", "phone": "phone"}
+_CHANNELS: Final = {"chat": "chat", "email": "mail", "phone": "phone", "desk": "the desk"}
 
 
 def show(visit: Visit) -> None:
     """The claim page: ?claim=R-1001."""
     show_told()
-    if st.session_state.pop("go_next", False):
-        _open_next(visit)
     report_id = st.query_params.get("claim", "")
+    if st.session_state.pop("go_next", False) and not (report_id and siblings_view.wait(visit, report_id)):
+        _open_next(visit)
+        report_id = st.query_params.get("claim", "")
     with refusals():
         if not report_id:
             st.info("No claim is open. Choose one in the queue.", icon=":material/inbox:")
@@ -41,6 +50,7 @@ def show(visit: Visit) -> None:
             st.page_link("pages/queue.py", label="Open the queue", icon=":material/arrow_back:")
             return
         _head(visit, it)
+        policy_lab_flips.line_on_claim(visit, report_id)
         _earlier_rounds(visit, it)
         _side_by_side(visit, it)
         _actions(visit, it)
@@ -75,6 +85,7 @@ def _head(visit: Visit, it: Claim) -> None:
             mine = report["holder"] == visit.person.person_id
             st.markdown(f"· with {'you' if mine else words.plain(report['holder_name'])}", width="content")
         _lookers(visit, report["report_id"])
+        precedents_view.way_back(it)
         st.page_link("pages/queue.py", label="Queue", icon=":material/arrow_back:")
         st.page_link(
             "pages/pro_view.py",
@@ -246,9 +257,10 @@ def _facts(visit: Visit, it: Claim) -> None:
     if report["number_tried"]:
         lines.append(f"**Number tried** {words.plain(report['number_tried'])}")
     if it.attachments:
-        lines.append(f"**Handed in** {_count(len(it.attachments), 'file')}, below under Evidence")
+        lines.append(f"**Handed in** {words.count(len(it.attachments), 'file')}, below under Evidence")
     if report["details"]:
-        lines.append(f"**The pro says** {words.plain_lines(report['details'])}")
+        says = "Opened by the desk" if report["channel"] == "desk" else "The pro says"
+        lines.append(f"**{says}** {words.plain_lines(report['details'])}")
     st.markdown("  \n".join(lines))
     st.markdown(_history_in_words(it))
 
@@ -260,18 +272,15 @@ def _filed_by(it: Claim) -> str:
 
 
 def _history_in_words(it: Claim) -> str:
-    history, others = it.history, len(it.lead_charges) - 1
+    history = it.history
+    others = len({row["pro_id"] for row in it.lead_charges} - {it.report["pro_id"]})
     low, high = wilson(history["refunded"], history["charges"])
     rate = f"({low:.0%} to {high:.0%})" if history["charges"] else ""
     reports = sum(1 for row in it.lead_charges if row["report_id"])
     return (
         f"**This pro**: {history['refunded']} of {history['charges']} charges refunded {rate}  \n"
-        f"**Same lead**: {_count(others, 'other pro')}, {_count(reports, 'report')}"
+        f"**Same lead**: {words.count(others, 'other pro')}, {words.count(reports, 'report')}"
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def _changes(it: Claim) -> None:
@@ -300,6 +309,8 @@ def _actions(visit: Visit, it: Claim) -> None:
                 claim_parts.preview(visit, it)
     if state in ("approved", "denied"):
         _decision_in_words(visit, it)
+    if state == "approved":
+        siblings_view.show(visit, it)
 
 
 def _decide_buttons(visit: Visit, it: Claim) -> None:
@@ -357,7 +368,6 @@ def _second_buttons(visit: Visit, it: Claim) -> None:
 
 
 def _decided_buttons(visit: Visit, it: Claim) -> None:
-    _siblings_button(visit, it)
     unspent = it.report["credit_remaining"] == it.report["refunded_amount"]
     if it.report["state"] == "approved" and visit.may("undo"):
         why = None if unspent else "The credit is no longer wholly unspent."
@@ -374,22 +384,6 @@ def _decided_buttons(visit: Visit, it: Claim) -> None:
         why = "An appeal is judged once, and it was." if again else None
         if st.button("Reopen (appeal)", icon=":material/replay:", disabled=again, help=why):
             claim_dialogs.reopen(visit, it)
-
-
-def _siblings_button(visit: Visit, it: Claim) -> None:
-    """What is wrong with the lead itself is wrong for the other pros who paid for it."""
-    others = sum(1 for row in it.lead_charges if row["report_id"] is None)
-    shared = it.report["state"] == "approved" and it.report["reason"] in SHARED_REASONS
-    if shared and others and visit.may("file_report"):
-        label = f"Open claims for {_count(others, 'other pro')}"
-        st.button(label, on_click=_open_siblings, args=(visit, it), icon=":material/group_add:")
-
-
-def _open_siblings(visit: Visit, it: Claim) -> None:
-    with refusals():
-        done = open_for_siblings(visit.desk, visit.person, it.report["report_id"])
-        late = f" {_count(len(done.too_late), 'charge')} can no longer be reported." if done.too_late else ""
-        tell(f"Opened: {', '.join(done.opened) or 'none'}.{late}")
 
 
 def _decision_in_words(visit: Visit, it: Claim) -> None:

@@ -1,260 +1,179 @@
-"""The policy lab on the screen: a draft tried on history, what would differ and why; its shadow run."""
+"""The policy lab on the screen: what can be tried on history, the runs there were, and the shadow runs."""
 
-from collections.abc import Mapping
 from datetime import UTC, timedelta
 from typing import Any, Final
 
 import pandas as pd
 import streamlit as st
 
-from refundlib.bootstrap import start_backtest
-from refundlib.domain.money import by_currency, format_money, format_sums
-from refundlib.domain.statistics import wilson
-from refundlib.services import backtest, policy_drafts
+from refundlib.services import backtest, policy_drafts, shadow
+from refundlib.services.backtest import StillRunning
 from refundlib.services.ledger import start_of
-from refundlib.ui import words
+from refundlib.ui import policy_lab_flips, policy_lab_moves, policy_lab_run, words
 from refundlib.ui.figure_parts import chosen_row
-from refundlib.ui.filters import choice, days
-from refundlib.ui.paging import after, first_page, turn
+from refundlib.ui.filters import days
+from refundlib.ui.paging import first_page
+from refundlib.ui.policy_lab_moves import numbers_of
 from refundlib.ui.shell import Visit, refusals, show_told
 from refundlib.ui.text import quiet
 
 HISTORY_DAYS: Final = 365
-REFRESH_SECONDS: Final = 1.0
-_MOVES: Final[Mapping[str, str]] = {
-    "deny approve": "denied → approved",
-    "deny review": "denied → looked at",
-    "review approve": "looked at → approved",
-    "review deny": "looked at → denied",
-    "approve review": "approved → looked at",
-    "approve deny": "approved → denied",
-}
+ROWS_SHOWN: Final = 8
+_LAB: Final = "pages/policy_lab.py"
 
 Row = dict[str, Any]
 
 
 def show(visit: Visit) -> None:
-    """The lab: ?draft=ID, ?run=ID."""
+    """The lab: ?draft=ID, ?run=ID; a run opens by itself too, whatever became of its draft."""
     show_told()
     with refusals():
-        drafts = policy_drafts.drafts(visit.desk, visit.person)
-        wanted = st.query_params.get("draft", "")
-        draft = next((row for row in drafts if str(row["draft_id"]) == wanted), None)
         st.page_link("pages/policy.py", label="Policy", icon=":material/arrow_back:")
-        if draft is None:
-            _choose(drafts)
+        wanted, number = (st.query_params.get(name, "") for name in ("draft", "run"))
+        if not (wanted.isdecimal() or number.isdecimal()):
+            _choose(visit)
             return
-        st.markdown(f"### {words.plain(draft['version'])} on history")
-        quiet("Each claim’s frozen facts are judged again. What people decided is no ground truth.")
-        _ask(visit, draft)
-        run = st.query_params.get("run", "")
-        if run.isdecimal():
-            _watch(visit, int(run))
-        _earlier(visit, draft)
-        _shadow(visit, draft)
+        run = _run_asked(visit, number, wanted)
+        draft_id = run["draft_id"] if run and not wanted.isdecimal() else int(wanted)
+        _of_draft(visit, backtest.draft(visit.desk, visit.person, draft_id), run)
 
 
-def _choose(drafts: list[Row]) -> None:
-    if not drafts:
-        st.info("No draft is being written. Write one on the policy page.", icon=":material/science:")
-        return
-    quiet("Choose a draft to try:")
-    for row in drafts:
-        st.page_link(
-            "pages/policy_lab.py",
-            label=words.plain(row["version"]),
-            icon=":material/science:",
-            query_params={"draft": str(row["draft_id"])},
+def _run_asked(visit: Visit, number: str, draft_id: str) -> Row | None:
+    """The run of the address; None when it names none, or, with a sentence, another draft's."""
+    if not number.isdecimal():
+        return None
+    run = backtest.backtest(visit.desk, visit.person, int(number))
+    if not draft_id.isdecimal() or run["draft_id"] == int(draft_id):
+        return run
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.warning(
+            f"Run {number} is not of this draft but of {words.plain(run['version'])}.",
+            icon=":material/alt_route:",
         )
+        st.page_link(_LAB, label=f"Open run {number}", query_params={"run": number})
+    return None
+
+
+def _of_draft(visit: Visit, draft: Row, run: Row | None) -> None:
+    st.markdown(f"### {words.plain(draft['version'])} on history")
+    quiet("Each claim’s frozen facts are judged again. What people decided is no ground truth.")
+    if draft["state"] == "draft":
+        _ask(visit, draft)
+    else:
+        quiet(f"The draft was {_became(draft)}; its runs and its shadow run stay here to be read.")
+    if run is not None:
+        policy_lab_run.show(visit, run)
+    if rows := backtest.runs(visit.desk, visit.person, draft["draft_id"]):
+        st.markdown("#### Earlier runs")
+        _runs(visit, rows, "runs-of-draft")
+    _shadow(visit, draft)
+
+
+def _became(draft: Row) -> str:
+    return f"published as {words.plain(draft['version'])}" if draft["state"] == "published" else "dropped"
+
+
+# -- choosing ---------------------------------------------------------------------------------------------
+
+
+def _choose(visit: Visit) -> None:
+    """The drafts that can be tried, and every run there was."""
+    if open_drafts := policy_drafts.drafts(visit.desk, visit.person):
+        quiet("Choose a draft to try:")
+        for row in open_drafts:
+            label, query = words.plain(row["version"]), {"draft": str(row["draft_id"])}
+            st.page_link(_LAB, label=label, icon=":material/science:", query_params=query)
+    else:
+        st.info("No draft is being written. Write one on the policy page.", icon=":material/science:")
+    if rows := backtest.runs(visit.desk, visit.person):
+        st.markdown("#### Runs")
+        _runs(visit, rows, "runs")
+
+
+def _runs(visit: Visit, rows: list[Row], name: str) -> None:
+    """Runs with what they were of, who asked for them and what came of them; a click opens one."""
+    frame = pd.DataFrame(
+        [
+            {
+                "Draft": row["version"],
+                "It is": _standing(row),
+                "Revision": f"{row['revision']} ({numbers_of(row['policy'])})",
+                "Asked by": row["asked_by_name"],
+                "When": words.moment(row["asked_at"], visit.person),
+                "Reports of": period(row),
+                "Result": _result(row),
+            }
+            for row in rows
+        ]
+    )
+    if (at := chosen_row(frame, name, rows_shown=ROWS_SHOWN)) is not None:
+        st.switch_page(_LAB, query_params={"run": str(rows[at]["backtest_id"])})
+    quiet("Click a row to open the run.")
+
+
+def _standing(row: Row) -> str:
+    named = {"draft": "being written", "published": f"published as {row['version']}", "dropped": "dropped"}
+    return named[row["draft_state"]]
+
+
+def period(row: Row) -> str:
+    """The days of a run, the last one included."""
+    return f"{row['since']:%Y-%m-%d} to {row['until'] - timedelta(days=1):%Y-%m-%d}"
+
+
+def _result(row: Row) -> str:
+    if row["state"] == "done":
+        return f"{row['result']['differ']:,} of {row['result']['judged']:,} would differ"
+    if row["is_silent"]:
+        return "gives no sign"
+    if row["state"] == "cancelled":
+        return f"cancelled after {row['claims_judged']:,}"
+    return str(row["state"])
+
+
+# -- asking -----------------------------------------------------------------------------------------------
 
 
 def _ask(visit: Visit, draft: Row) -> None:
     today = visit.desk.clock().astimezone(UTC).date()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         first, until = days("Reported (UTC days)", today, HISTORY_DAYS)
-        if st.button("Try it on history", type="primary", icon=":material/play_arrow:"):
-            run = backtest.begin(
-                visit.desk, visit.person, draft["draft_id"], start_of(first), start_of(until)
-            )
-            start_backtest(run, visit.person.person_id)
-            st.query_params["run"] = str(run)
-            first_page()
-            st.rerun()
-
-
-def _earlier(visit: Visit, draft: Row) -> None:
-    rows = backtest.newest(visit.desk, visit.person, draft["draft_id"])
-    if not rows:
+        is_asked = st.button("Try it on history", type="primary", icon=":material/play_arrow:")
+    if not is_asked:
         return
-    quiet("Earlier runs of this draft:")
-    with st.container(horizontal=True):
-        for row in rows:
-            last = row["until"] - timedelta(days=1)
-            st.page_link(
-                "pages/policy_lab.py",
-                label=f"{row['since']:%Y-%m-%d} to {last:%Y-%m-%d} · {row['state']}",
-                query_params={"draft": str(draft["draft_id"]), "run": str(row["backtest_id"])},
-            )
-
-
-# -- one run ----------------------------------------------------------------------------------------------
-
-
-def _watch(visit: Visit, run: int) -> None:
-    row = backtest.backtest(visit.desk, visit.person, run)
-    if row["state"] == "running" and not row["is_silent"]:
-        _running(visit, run)
-    elif row["state"] == "done":
-        _done(visit, row)
-    else:
-        _ended(row)
-
-
-@st.fragment(run_every=REFRESH_SECONDS)
-def _running(visit: Visit, run: int) -> None:
-    """How far it is, looked at again by itself; the whole page is painted anew when it ends."""
-    with refusals():
-        row = backtest.backtest(visit.desk, visit.person, run)
-        if row["state"] != "running" or row["is_silent"]:
-            st.rerun()
-        judged, total = row["claims_judged"], row["claims_total"]
-        share = judged / total if total else 0.0
-        st.progress(share, f"{judged:,} of {total:,} claims" if total is not None else "Starting …")
-        st.button("Cancel", on_click=backtest.cancel, args=(visit.desk, visit.person, run))
-
-
-def _ended(row: Row) -> None:
-    if row["state"] == "cancelled":
-        st.info(f"It was stopped after {row['claims_judged']:,} claims.", icon=":material/cancel:")
-    elif row["state"] == "failed":
-        st.error(f"It failed: {words.plain(row['error'])}. Start it again.", icon=":material/error:")
-    else:
-        st.error("It gives no sign any more. Start it again.", icon=":material/error:")
-
-
-def _done(visit: Visit, row: Row) -> None:
-    result = row["result"]
-    moves = result["moves"]
-    st.markdown(f"#### {_in_words(result)}")
-    if moves:
-        left, right = st.columns(2, gap="medium")
-        with left:
-            _table(moves, "reason", words.REASONS)
-        with right:
-            _table(moves, "category", {})
-    _agreement(result["agreement"])
-    if moves:
-        _flips(visit, row, moves)
-
-
-def _in_words(result: Row) -> str:
-    """The answer in a sentence: how many would differ, and the money of those advised to be paid."""
-    count = sum(move["claims"] for move in result["moves"])
-    if not count:
-        return f"Nothing would differ: {result['judged']:,} claims, the same advice for each"
-    more, fewer = (
-        by_currency(m for m in result["moves"] if m[side] == "approve") for side in ("becomes", "was")
-    )
-    parts = [f"{count:,} of {result['judged']:,} claims would differ"]
-    if more:
-        parts.append(f"{words.plain(format_sums(more))} more advised to approve")
-    if fewer:
-        parts.append(f"{words.plain(format_sums(fewer))} less")
-    return "; ".join(parts)
-
-
-def _table(moves: list[Row], by: str, names: Mapping[str, str]) -> None:
-    frame = pd.DataFrame(moves)
-    frame["Move"] = [_MOVES[f"{row['was']} {row['becomes']}"] for row in moves]
-    sums = frame.groupby([by, "Move", "currency"], as_index=False)[["claims", "amount"]].sum()
-    table = pd.DataFrame(
-        {
-            by.capitalize(): [names.get(key, key) for key in sums[by]],
-            "Move": sums["Move"],
-            "Claims": sums["claims"],
-            "Charges": [
-                format_money(int(amount), currency)
-                for amount, currency in zip(sums["amount"], sums["currency"], strict=True)
-            ],
-        }
-    )
-    st.dataframe(table, hide_index=True)
-
-
-def _agreement(rows: list[Row]) -> None:
-    """How often what is advised is what people decided, by clause; counts and interval."""
-    if not rows:
+    try:
+        run = backtest.ask(visit.desk, visit.person, draft["draft_id"], start_of(first), start_of(until))
+    except StillRunning as refusal:
+        st.warning(str(refusal), icon=":material/hourglass_top:")
+        if refusal.backtest_id is not None:
+            query = {"run": str(refusal.backtest_id)}
+            st.page_link(_LAB, label=f"Open run {refusal.backtest_id}, which is running", query_params=query)
         return
-    st.markdown("#### What people decided")
-    table: dict[str, Row] = {}
-    for row in rows:
-        low, high = wilson(row["agree"], row["n"])
-        by = "By the old rules" if row["by"] == "old" else "By the draft"
-        told = f"{row['agree']:,} of {row['n']:,} ({low:.0%} to {high:.0%})"
-        table.setdefault(row["clause"], {"Clause": row["clause"]})[by] = told
-    st.dataframe(pd.DataFrame(list(table.values())), hide_index=True)
-    quiet("Decided claims with an advice to approve or deny that agrees; 95 % interval.")
+    st.query_params["run"] = str(run)
+    first_page()
+    st.rerun()
 
 
-def _flips(visit: Visit, row: Row, moves: list[Row]) -> None:
-    st.markdown("#### The claims that would differ")
-    kinds = {f"{m['was']} {m['becomes']}": _MOVES[f"{m['was']} {m['becomes']}"] for m in moves}
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        move = choice("Move", "move", kinds, on_change=first_page, width=230)
-        reasons = {m["reason"]: words.REASONS[m["reason"]] for m in moves}
-        reason = choice("Reason", "reason", reasons, on_change=first_page, width=200)
-        categories = {m["category"]: m["category"] for m in moves}
-        category = choice("Category", "category", categories, on_change=first_page, width=200)
-    was, becomes = move.split() if move else (None, None)
-    found = backtest.flips(
-        visit.desk, visit.person, row["backtest_id"], was=was, becomes=becomes, reason=reason,
-        category=category, after=after() or "",
-    )  # fmt: skip
-    if not found:
-        quiet("No claim like this.")
-        return
-    _list(found, "flips")
-    turn(found[-1]["report_id"] if len(found) == backtest.FLIPS_A_PAGE else None)
-
-
-def _list(found: list[Row], name: str) -> None:
-    """The claims, each with the check that makes the difference; a click opens the claim."""
-    frame = pd.DataFrame(
-        [
-            {
-                "Report": flip["report_id"],
-                "Reason": words.REASONS[flip["reason"]],
-                "Category": flip["category"],
-                "Charge": format_money(flip["amount"], flip["currency"]),
-                "Would differ": _MOVES[f"{flip['was']} {flip['becomes']}"],
-                "People": {"approve": "approved", "deny": "denied", None: "undecided"}[flip["decision"]],
-                "Why": _why(flip),
-            }
-            for flip in found
-        ]
-    )
-    if (at := chosen_row(frame, name, rows_shown=12)) is not None:
-        st.switch_page("pages/claim.py", query_params={"claim": found[at]["report_id"]})
-    quiet("Click a row to open the claim.")
-
-
-def _why(flip: Row) -> str:
-    """Check by check: what it said, and what it would say."""
-    return "; ".join(
-        f"{words.CHECKS[each['id']]} ({each['clause']}): {each['why_was']} → {each['why_becomes']}"
-        for each in flip["changed"]
-    )
-
-
-# -- in the shadow --------------------------------------------------------------------------------------
+# -- in the shadow ----------------------------------------------------------------------------------------
 
 
 def _shadow(visit: Visit, draft: Row) -> None:
-    if draft["shadow_since"] is None:
+    """The comparison with what was in force: as a run's, counted by the same rules."""
+    seen = shadow.shadow(visit.desk, visit.person, draft["draft_id"])
+    if seen is None:
         return
-    seen = backtest.shadow(visit.desk, visit.person, draft["draft_id"], draft["revision"])
-    since = words.moment(draft["shadow_since"], visit.person)
-    differ = sum(n for (was, becomes), n in seen.counts.items() if was != becomes)
-    st.markdown(f"#### In the shadow since {since}: {differ:,} of {seen.counts.total():,} would differ")
+    since = words.moment(seen.since, visit.person)
+    st.markdown(
+        f"#### In the shadow since {since}: {seen.differ:,} of {seen.judged - seen.withdrawn:,} would differ"
+        if seen.is_on
+        else f"#### It was in the shadow from {since}: "
+        f"{seen.differ:,} of {seen.judged - seen.withdrawn:,} would have differed"
+    )
+    quiet(
+        f"New reports judged by revision {seen.revision} since it was switched on, as they arrived. "
+        f"{policy_lab_moves.COUNTED_ONCE} Withdrawn reports: {seen.withdrawn:,}."
+    )
+    if seen.moves:
+        policy_lab_moves.tables(seen.moves)
     if seen.flips:
-        _list(seen.flips, "shadow")
+        policy_lab_flips.table(seen.flips, "shadow", {})

@@ -17,7 +17,7 @@ from typing import Any, Final
 import structlog
 
 from refundlib.domain.errors import DatabaseDown, Refusal
-from refundlib.services import backtest, mailbox, mailing, marketplace_feed, payouts, rollup
+from refundlib.services import backtest_run, mailbox, mailing, marketplace_feed, payouts, rollup, shadow
 from refundlib.services.desk import Desk
 from refundlib.services.work import Work
 
@@ -60,7 +60,8 @@ JOBS: Final = (
     Job("resume_on_message", marketplace_feed.resume_on_message),
     Job("expire_leases", marketplace_feed.expire_leases),
     Job("roll_up", rollup.catch_up),
-    Job("judge_in_shadow", backtest.judge_in_shadow, 5.0),
+    Job("judge_in_shadow", shadow.judge_in_shadow, 5.0),
+    Job("end_silent_backtests", backtest_run.end_silent, 10.0),
     Job("send_due", mailing.send_due),
     Job("read_mailbox", lambda desk: mailbox.read_mailbox(desk, desk.mailbox), 30.0),
     Job("send_card_refunds", payouts.send_released),

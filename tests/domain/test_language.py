@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -123,9 +124,10 @@ def test_time_grows_with_the_length_and_is_bounded(unit: str) -> None:
     """Eight times the text takes at most some sixteen times as long; past the bound, nothing more."""
 
     def seconds(length: int) -> float:
-        text = (unit * length)[:length]
         takes = []
-        for _ in range(5):
+        for turn in range(5):
+            # Another text each time: what was read is remembered.
+            text = f"{length}{turn} {unit * length}"[:length]
             began = time.process_time()
             read_reply(text)
             list(read_terms(text))
@@ -134,8 +136,9 @@ def test_time_grows_with_the_length_and_is_bounded(unit: str) -> None:
 
     read_reply(unit)
     list(read_terms(unit))
-    assert seconds(2000) <= 16 * seconds(250) + 0.002
-    assert seconds(200_000) <= 4 * seconds(2000) + 0.01
+    short, long, longest = seconds(250), seconds(2000), seconds(200_000)
+    assert long <= 16 * short + 0.002
+    assert longest <= 4 * long + 0.01
 
 
 def test_only_the_beginning_is_read() -> None:
@@ -151,10 +154,10 @@ def test_weights_are_what_the_model_reads(name: str) -> None:
     grams = [gram for gram, _passes, _fails in kept["grams"]]
     assert grams == sorted(set(grams))
     assert all(isinstance(weight, int) for _gram, *both in kept["grams"] for weight in both)
-    kinds = Counter("word" if re.match(r"[1L~]|.* |.*_", gram, re.DOTALL) else "other" for gram in grams)
+    kinds = Counter("word" if re.match(r"[1EL~]|.* |.*_", gram, re.DOTALL) else "other" for gram in grams)
     assert kinds["word"] > 1000
     assert "^ no" in grams or name == "terms"
-    assert path.stat().st_size < 1_000_000
+    assert path.stat().st_size < 2_500_000
     assert 0.5 < kept["thresholds"]["sure"] < 1
 
 
@@ -162,6 +165,7 @@ def test_grams_of_a_text() -> None:
     """The grams, on one example: spelled out, edges, runs, gaps, what stands after a not, pieces."""
     grams = linear.all_grams(linear.words_of(folded("Don't call!")), ("=fail",))
     assert grams == {
+        *("Edo", "Enot", "Ecall", "E^ do", "Edo not", "Enot call", "Ecall $"),
         *("N0", "=fail", "Ldo", "1^", "1do", "1not", "1call", "1$", "^ do", "do not", "not call", "call $"),
         *(
             "^ do not",
@@ -190,6 +194,22 @@ def test_grams_of_a_text() -> None:
             "call>",
         ),
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "last"),
+    [
+        ("We said no to the others. You start Monday", "^ you start DAY $"),
+        ("Loved it, but my wife didn't. Good luck!?", "^ good luck $"),
+        ("?!", "^ $"),
+        ("", "^ $"),
+    ],
+)
+def test_what_is_said_last(text: str, last: str) -> None:
+    """The words after the last pause that something follows count a second time."""
+    words = last.split()
+    grams = {gram for gram in linear.all_grams(linear.words_of(folded(text))) if gram.startswith("E")}
+    assert grams == {f"E{word}" for word in words[1:-1]} | {f"E{a} {b}" for a, b in pairwise(words)}
 
 
 def floor(name: str, about_terms: bool = False) -> tuple[float, float]:
@@ -225,9 +245,9 @@ def test_the_shipped_weights(text: str, wanted: str) -> None:
     ("name", "precision", "recall"),
     [
         ("replies_tuning", 0.99, 0.99),
-        ("terms_tuning", 0.99, 0.98),
-        ("replies_heldout", 0.924, 0.762),
-        ("terms_heldout", 0.943, 0.625),
+        ("terms_tuning", 0.99, 0.91),
+        ("replies_heldout", 0.985, 0.98),
+        ("terms_heldout", 0.936, 0.936),
     ],
 )
 def test_no_worse_than_reached(name: str, precision: float, recall: float) -> None:
@@ -235,3 +255,12 @@ def test_no_worse_than_reached(name: str, precision: float, recall: float) -> No
     reached = floor(name, about_terms=name.startswith("terms"))
     assert reached[0] >= precision
     assert reached[1] >= recall
+
+
+@pytest.mark.parametrize(("name", "of"), [("replies_reviewed", 9), ("terms_reviewed", 7)])
+def test_innocent_words(name: str, of: int) -> None:
+    """Of innocent texts written against the named rules no more pass than docs/checks.md says."""
+    right, said, _true, _failed = precision_recall(
+        counted(DATA / f"{name}.jsonl", name.startswith("terms"))["all"]
+    )
+    assert said - right <= of

@@ -1,8 +1,8 @@
 """A small linear model of short texts: which of three statuses a text has, and which words speak for it.
 
 Learned from texts written for this project (tools/language/train.py writes the weights; nothing learns here). A text is
-the set of its grams: words, runs of two to three, pairs with a gap, what stands after a "not", pieces of four and five
-letters of longer words.
+the set of its grams: words, runs of two to three, pairs with a gap, what stands after a "not", what is said last, pieces
+of four and five letters of longer words.
 Each gram has a weight for pass and one for fail; unsure weighs nothing. Time and memory grow with the length only.
 """
 
@@ -17,10 +17,12 @@ from refundlib.domain.language.folding import Span
 
 WEIGHT_UNIT: Final = 1 / 20  # the file keeps whole numbers
 LONGEST: Final = 2000  # characters of a text that are looked at
+TEXTS_KEPT: Final = 4096  # readings remembered a process: people say the same short things, and a page asks thrice
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+(?:[.,:]\d+)*|[^\w\s\"'()*_-]|\n")
 _PAUSES: Final = frozenset(".;!\n,:")
 _NEGATIONS: Final = frozenset(["not", "no", "nope", "never", "ya"])
 _ENDS_OF_NOT: Final = frozenset([",", "?", "but"])
+_EDGE: Final = "^"
 
 
 def _table(text: str) -> dict[str, str]:
@@ -200,7 +202,7 @@ def _number(written: str) -> str:
 
 def _word_grams(words: list[str]) -> tuple[tuple[int, list[str]], ...]:
     """The grams that begin at each word, the text's edges first and last, each kind with how many words it spans."""
-    raw = ["^", *words, "$"]
+    raw = [_EDGE, *words, "$"]
     kinds = [_KIND.get(word, word) for word in raw]
     second, third = kinds[1:], kinds[2:]
     pairs = [f"{a} {b}" for a, b in zip(kinds, second)]  # noqa: B905 - the shorter decides
@@ -212,6 +214,7 @@ def _word_grams(words: list[str]) -> tuple[tuple[int, list[str]], ...]:
         (3, [f"{a}_{c}" for a, c in zip(kinds, third)]),  # noqa: B905
         (4, [f"{a}__{d}" for a, d in zip(kinds, kinds[3:])]),  # noqa: B905
         (1, _negated(raw, kinds)),
+        *_said_last(words, kinds),
     )
 
 
@@ -223,6 +226,20 @@ def _negated(raw: list[str], kinds: list[str]) -> list[str]:
         grams.append("~" + kind if within else "")
         within = within or word in _NEGATIONS
     return grams
+
+
+def _said_last(words: list[str], kinds: list[str]) -> tuple[tuple[int, list[str]], ...]:
+    """Words and pairs after the last pause that something follows; blank for those before: the end of a text decides."""
+    end = len(words)
+    while end and words[end - 1] in _ENDS_OF_NOT:
+        end -= 1
+    begin = end
+    while begin and words[begin - 1] not in _ENDS_OF_NOT:
+        begin -= 1
+    last = kinds[begin + 1 : end + 1]
+    before = [""] * (begin + 1)
+    pairs = [f"E{a} {b}" for a, b in zip([_EDGE, *last], [*last, "$"], strict=True)]
+    return (1, before + ["E" + kind for kind in last]), (2, before[1:] + pairs)
 
 
 def all_grams(read: Words, more: tuple[str, ...] = ()) -> set[str]:
@@ -245,12 +262,9 @@ def scores(model: Model, read: Words, more: tuple[str, ...] = ()) -> Scores:
     """The likelihood of the statuses: a softmax over weights summed and divided by the root of how many grams there are."""
     grams = all_grams(read, more)
     passes = fails = 0
-    weights = model.weights
-    for gram in grams:
-        weight = weights.get(gram)
-        if weight is not None:
-            passes += weight[0]
-            fails += weight[1]
+    for for_pass, for_fail in filter(None, map(model.weights.get, grams)):
+        passes += for_pass
+        fails += for_fail
     scale = WEIGHT_UNIT / math.sqrt(len(grams))
     odds = (math.exp(passes * scale + model.bias[0]), math.exp(fails * scale + model.bias[1]), 1.0)
     total = sum(odds)

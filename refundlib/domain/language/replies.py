@@ -7,6 +7,7 @@ Source: DOMAIN, Checks, first_response_clear_no; how well it does is measured in
 """
 
 import re
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from refundlib.domain.language import linear
@@ -332,7 +333,11 @@ def read_reply(text: str) -> Reading:
 
     Rules and model must both see a refusal, or the model must be sure; where they differ, a person looks.
     """
-    head = text[: linear.LONGEST]
+    return _read(text[: linear.LONGEST])
+
+
+@lru_cache(maxsize=linear.TEXTS_KEPT)
+def _read(head: str) -> Reading:
     ruled = read_by_rules(head)
     read = linear.words_of(folded(head))
     if not read.words:

@@ -6,6 +6,7 @@ believe; what is doubted is not told, so that a person looks.
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from refundlib.domain.language import linear
@@ -29,7 +30,7 @@ _STAFF = (
     r"sub-?contractors?|subs|drivers?|cleaners|painters|plumbers|electricians|roofers|interns?|team members?|applicants|candidates)"
 )
 # How likely a breach must be, by the model, for one that the rules found; and to doubt words that only sound like one.
-AGREED: Final = 0.35
+AGREED: Final = 0.7
 POSSIBLE: Final = 0.5
 # Words that only sound like a breach: they are read first and count as the opposite.
 _INNOCENT = (
@@ -126,9 +127,17 @@ _BROKEN = (
 )
 
 
-def read_terms(text: str) -> Iterator[TermsReading]:
+def read_terms(text: str) -> tuple[TermsReading, ...]:
     """What a text says about the terms: breaches, and words that only sound like one, each with its place."""
-    head = text[: linear.LONGEST]
+    return _read(text[: linear.LONGEST])
+
+
+@lru_cache(maxsize=linear.TEXTS_KEPT)
+def _read(head: str) -> tuple[TermsReading, ...]:
+    return tuple(_readings(head))
+
+
+def _readings(head: str) -> Iterator[TermsReading]:
     ruled = list(read_by_rules(head))
     read = linear.words_of(folded(head))
     if not read.words:

@@ -5,18 +5,18 @@ A version that is scheduled can be revoked until it comes into force; nothing el
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from refundlib.db.constraints import refusing
 from refundlib.db.queries import queries
-from refundlib.domain.errors import BadFigure, NotFound, Refusal, SamePerson, WrongState
+from refundlib.domain.errors import BadFigure, NotFound, ReasonMissing, Refusal, SamePerson, WrongState
 from refundlib.domain.golden import Golden, golden_cases
-from refundlib.domain.people import Person
+from refundlib.domain.people import Person, may
 from refundlib.domain.policy import CLAUSES, LABELS, Policy, policy_from_json
 from refundlib.domain.policy_changes import Change, changes, taken_over
 from refundlib.services import audit
@@ -36,6 +36,10 @@ JUDGED_BY: Final = ("version", *LABELS, "clauses")
 _KEPT: Final = ("version", *LABELS, "clauses", "sources", "note")
 
 Row = dict[str, Any]
+
+
+class DraftChanged(WrongState):
+    """Somebody changed the draft after the revision that was looked at."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +90,33 @@ def newest(rows: Sequence[Row]) -> Row:
 
 @command("read_policy")
 def drafts(desk: Desk, actor: Person) -> list[Row]:
-    """The drafts that are neither published nor dropped, the newest first."""
+    """The drafts that are neither published nor dropped, the newest first, with who changed each last."""
     with desk.reading() as conn:
         rows: list[Row] = queries.policies.drafts(conn)
     return rows
+
+
+@command("read_policy")
+def publishers(desk: Desk, actor: Person, written_by: Container[str]) -> list[str]:
+    """The names of those who may publish a draft: none of its authors."""
+    with desk.reading() as conn:
+        rows = queries.people.people(conn)
+    return [
+        row["name"]
+        for row in rows
+        if row["active"]
+        and row["person_id"] not in written_by
+        and may(Person(row["person_id"], row["name"], frozenset(row["roles"])), "publish_policy")
+    ]
+
+
+def free_name(taken: Container[str], day: date) -> str:
+    """A name that no version or draft has: the day, or the day with the first number from 2 on."""
+    name, turn = str(day), 1
+    while name in taken:
+        turn += 1
+        name = f"{day}-{turn}"
+    return name
 
 
 def policy_of(row: Mapping[str, Any], effective_from: datetime) -> Policy:
@@ -124,8 +151,8 @@ def write_draft(desk: Desk, actor: Person, draft: Draft, begun_from: str | None 
 def change_draft(desk: Desk, actor: Person, draft_id: int, draft: Draft, *, revision: int) -> None:
     """Changes a draft; who changes it is one of its authors, who saves it unchanged is not.
 
-    revision: the one that was looked at. Raises NotFound, WrongState (settled, changed meanwhile, name in
-    use), BadFigure, ReasonMissing.
+    revision: the one that was looked at. Raises NotFound, DraftChanged, WrongState (settled, name in use),
+    BadFigure, ReasonMissing.
     """
     with refusing(_name_used(draft.version)), desk.transaction() as conn:
         old = _lock(conn, draft_id, revision)
@@ -176,7 +203,7 @@ def take_over(desk: Desk, actor: Person, draft_id: int, *, revision: int) -> lis
 @command("draft_policy")
 def drop_draft(desk: Desk, actor: Person, draft_id: int, reason: str) -> None:
     """Gives a draft up. Raises NotFound, WrongState, ReasonMissing."""
-    text = demand_reason(reason, "Dropping a draft")
+    text = _reason(reason, "Why is it dropped?", "draft")
     with desk.transaction() as conn:
         old = _lock(conn, draft_id)
         queries.policies.drop_draft(conn, draft_id=draft_id)
@@ -234,7 +261,7 @@ def revoke(desk: Desk, actor: Person, version: str, reason: str) -> None:
 
     Raises NotFound, WrongState (in force, or revoked before), ReasonMissing.
     """
-    text = demand_reason(reason, "Revoking a version")
+    text = _reason(reason, "Why is it revoked?", "version")
     with refusing(_CLOCKS), desk.transaction() as conn:
         queries.policies.lock_policies(conn)
         row, now = _named(queries.policies.published(conn), version), desk.clock()
@@ -259,7 +286,7 @@ def _checked(draft: Draft, base: Row) -> Row:
 
     Raises BadFigure for what no policy can say, ReasonMissing without a note.
     """
-    note = demand_reason(draft.note, "A policy")
+    note = _reason(draft.note, "Why does the policy change?", "version")
     name = draft.version.strip()
     if not _NAME.fullmatch(name) or len(name) > VERSION_CHARACTERS_MAX:
         raise BadFigure(
@@ -279,6 +306,13 @@ def _checked(draft: Draft, base: Row) -> Row:
     }
     _demand_policy(kept)
     return kept
+
+
+def _reason(text: str, question: str, kept_with: str) -> str:
+    """A written reason. Raises ReasonMissing with the question that has no answer yet."""
+    if not text.strip():
+        raise ReasonMissing(f"{question} Write one sentence; it is kept with the {kept_with}.")
+    return demand_reason(text, question)
 
 
 def _demand_policy(kept: Row) -> None:
@@ -303,7 +337,7 @@ def _lock(conn: Connection, draft_id: int, revision: int | None = None) -> Row:
     if row["state"] != "draft":
         raise WrongState(f"The draft {row['version']} was {row['state']} already. Reload the page.")
     if revision not in (None, row["revision"]):
-        raise WrongState(f"The draft {row['version']} changed while you looked at it. Reload the page.")
+        raise DraftChanged(f"The draft {row['version']} changed while you looked at it. Look at it again.")
     return row
 
 
@@ -316,12 +350,12 @@ def _named(rows: Sequence[Row], version: str) -> Row:
 
 def _demand_new_name(rows: Sequence[Row], version: str) -> None:
     if any(row["version"] == version for row in rows):
-        raise WrongState(f"There is a version {version} already. Give the draft another name.")
+        raise WrongState(f"There is a version {version} already. Choose another name for the draft.")
 
 
 def _name_used(version: str) -> dict[str, Refusal]:
     """The database's own guards against two drafts or versions of one name, in words."""
-    taken = WrongState(f"There is another draft or version like {version[:60]}. Reload the page.")
+    taken = WrongState(f"There is a draft or version {version[:60]} already. Choose another name.")
     return dict.fromkeys(("one_draft_a_version", "policy_versions_pkey"), taken)
 
 

@@ -1,31 +1,25 @@
-"""Drafts of the policy on the screen: what one changes, its golden cases, its form, and publishing it."""
+"""Drafts of the policy on the screen: what one changes, its golden cases, and publishing it."""
 
 from datetime import UTC, date, timedelta
 from typing import Any, Final
 
 import streamlit as st
 
-from refundlib.domain.money import decimal_text
-from refundlib.domain.policy import CLAUSES, FIGURES, LABELS, SPEND_ORDERS
+from refundlib.domain.golden import Golden
 from refundlib.domain.policy_changes import changes
-from refundlib.services import policy_drafts
+from refundlib.services import backtest, policy_drafts
 from refundlib.services.ledger import start_of
-from refundlib.services.policy_drafts import (
-    AHEAD_DAYS_MAX,
-    CLAUSE_CHARACTERS_MAX,
-    VERSION_CHARACTERS_MAX,
-    Draft,
-    newest,
-    policy_of,
-)
-from refundlib.ui import words
-from refundlib.ui.dialogs import AMOUNT_CHARACTERS_MAX, asked, minor_units, posted, stay
+from refundlib.services.policy_drafts import AHEAD_DAYS_MAX, newest
+from refundlib.ui import policy_form, words
+from refundlib.ui.dialogs import asked, posted, stay
 from refundlib.ui.paging import open_part
-from refundlib.ui.policy_parts import LIMIT_CURRENCY, changed_clauses, numbers, told
-from refundlib.ui.shell import Visit, refusals, tell
+from refundlib.ui.policy_parts import changed_clauses, golden_cases, numbers, run_link, told
+from refundlib.ui.shell import Visit
 from refundlib.ui.text import quiet
 
 _NEW: Final = "new"
+_LAB: Final = "pages/policy_lab.py"
+NAMES_SHOWN: Final = 2
 
 Row = dict[str, Any]
 
@@ -35,20 +29,20 @@ def show(visit: Visit, versions: list[Row], drafts: list[Row]) -> None:
     opened = st.query_params.get("draft", "")
     if visit.may("draft_policy"):
         st.button("New draft", icon=":material/add:", on_click=_open_draft, args=(_NEW,))
-    if not drafts and opened != _NEW:
-        quiet("No draft is being written.")
-        return
     _choice(drafts, opened)
     if opened == _NEW and visit.may("draft_policy"):
-        start = newest(versions)
-        quiet(f"It begins from {words.plain(start['version'])}, the newest version ({start['standing']}).")
-        _form(visit, start, None)
+        policy_form.new(visit, versions, drafts)
         return
     chosen = next((row for row in drafts if str(row["draft_id"]) == opened), None)
-    if chosen is None:
-        quiet("Choose a draft to see what it changes.")
+    if chosen is not None:
+        _draft(visit, versions, chosen)
         return
-    _draft(visit, versions, chosen)
+    if opened not in ("", _NEW):
+        st.warning(
+            f"There is no open draft {words.plain(opened[:20])}: it was published or dropped, or never was.",
+            icon=":material/search_off:",
+        )
+    quiet("Choose a draft to see what it changes." if drafts else "No draft is being written.")
 
 
 def _choice(drafts: list[Row], opened: str) -> None:
@@ -76,14 +70,16 @@ def _draft(visit: Visit, versions: list[Row], row: Row) -> None:
         f"{words.plain(row['note'])}"
     )
     _behind(visit, base, newest(versions), row)
-    _golden(visit, row)
+    failing = _golden(visit, row)
     _actions(visit, versions, row)
+    if visit.may("backtest") and not _tried(visit, row):
+        quiet("Not tried on history as it is now.")
     numbers(base, row)
     st.markdown("#### What the pro will read otherwise")
     if not changed_clauses(visit, base, row):
         quiet(f"Nothing: every text is that of {begun}.")
     if visit.may("draft_policy"):
-        _form(visit, row, row)
+        policy_form.change(visit, row, failing)
 
 
 def _behind(visit: Visit, base: Row, latest: Row, row: Row) -> None:
@@ -105,24 +101,25 @@ def _behind(visit: Visit, base: Row, latest: Row, row: Row) -> None:
         icon=":material/merge:",
         help="What the draft changed itself stays; all else becomes what the newest version says.",
     ):
-        stay(
-            lambda: policy_drafts.take_over(
-                visit.desk, visit.person, row["draft_id"], revision=row["revision"]
-            ),
-            f"The draft begins from {name} now.",
-        )
+        stay(lambda: _take_over(visit, row), f"The draft begins from {name} now.")
+
+
+def _take_over(visit: Visit, row: Row) -> None:
+    policy_drafts.take_over(visit.desk, visit.person, row["draft_id"], revision=row["revision"])
+    policy_form.begin_anew(row["draft_id"])
 
 
 def _actions(visit: Visit, versions: list[Row], row: Row) -> None:
+    may_publish = visit.may("publish_policy")
+    why = _why_not(visit, versions, row) if may_publish else ""
     with st.container(horizontal=True, vertical_alignment="center"):
-        if visit.may("publish_policy"):
-            why = _why_not(visit, versions, row)
-            is_off = why is not None
-            if st.button("Publish", type="primary", disabled=is_off, help=why, icon=":material/publish:"):
-                _publish(visit, versions, row)
+        if may_publish and st.button(
+            "Publish", type="primary", disabled=bool(why), icon=":material/publish:"
+        ):
+            _publish(visit, versions, row)
         if visit.may("backtest"):
             st.page_link(
-                "pages/policy_lab.py",
+                _LAB,
                 label="Try it on history",
                 icon=":material/science:",
                 query_params={"draft": str(row["draft_id"])},
@@ -131,14 +128,37 @@ def _actions(visit: Visit, versions: list[Row], row: Row) -> None:
             _shadow(visit, row)
             if st.button("Drop", icon=":material/delete:"):
                 _drop(visit, row)
+    if why:
+        quiet(why)
 
 
-def _why_not(visit: Visit, versions: list[Row], row: Row) -> str | None:
-    """Why this person does not publish this draft now; the service asks again."""
+def _why_not(visit: Visit, versions: list[Row], row: Row) -> str:
+    """Why this person does not publish this draft now, and who does; the service asks again."""
     if visit.person.person_id in row["written_by"]:
-        return "A manager who changed nothing of it publishes it."
+        return _who_else(policy_drafts.publishers(visit.desk, visit.person, row["written_by"]))
     latest = newest(versions)["version"]
-    return None if row["based_on"] == latest else f"Take over the changes of {latest} first."
+    return "" if row["based_on"] == latest else f"Take over the changes of {words.plain(latest)} first."
+
+
+def _who_else(names: list[str]) -> str:
+    """Who publishes what one wrote: whoever wrote none of it."""
+    if not names:
+        return (
+            "Every manager wrote a part of it, so nobody here can publish it: drop it, let one of you write "
+            "it anew, and another one publish that."
+        )
+    some = [words.plain(name) for name in names[:NAMES_SHOWN]]
+    others = [*some, "another manager"] if len(names) > len(some) else some
+    return f"You wrote a part of it: {' or '.join(others)} publishes it."
+
+
+def _tried(visit: Visit, row: Row) -> bool:
+    """The newest finished run of this revision on history; whether there is one."""
+    for run in backtest.runs(visit.desk, visit.person, row["draft_id"]):
+        if run["state"] == "done" and run["revision"] == row["revision"]:
+            run_link(run)
+            return True
+    return False
 
 
 def _shadow(visit: Visit, row: Row) -> None:
@@ -151,17 +171,17 @@ def _shadow(visit: Visit, row: Row) -> None:
         )
 
 
-def _golden(visit: Visit, row: Row) -> None:
-    cases = policy_drafts.golden(visit.desk, visit.person, policy_of(row, visit.desk.clock()))
+def _golden(visit: Visit, row: Row) -> list[Golden]:
+    """Whether the golden cases pass; those that fail."""
+    cases = golden_cases(visit, row)
     failing = [case for case in cases if not case.passes]
     if not failing:
         st.success(f"All {len(cases)} golden cases pass.", icon=":material/verified:")
-        return
-    lines = [
-        words.plain(f"{case.clause}, {case.title}: {case.found} instead of {case.wanted}") for case in failing
-    ]
+        return []
     heading = f"{len(failing)} of {len(cases)} golden cases fail; it cannot be published."
+    lines = [policy_form.case_in_words(case) for case in failing]
     st.error("  \n".join([heading, *lines]), icon=":material/error:")
+    return failing
 
 
 # -- dialogs ----------------------------------------------------------------------------------------------
@@ -177,6 +197,9 @@ def _publish(visit: Visit, versions: list[Row], row: Row) -> None:
     )
     figures = [told(change) for change in changes(latest, row) if change.kind == "figure"]
     st.markdown("  \n".join(figures or ["No number changes."]))
+    if visit.may("backtest") and not _tried(visit, row):
+        label, query = "Not tried on history as it is now: open the lab", {"draft": str(row["draft_id"])}
+        st.page_link(_LAB, label=label, icon=":material/science:", query_params=query)
     count = changed_clauses(visit, latest, row)
     is_read = not count or st.checkbox(
         f"I have read the {'changed text' if count == 1 else f'{count} changed texts'}: "
@@ -224,87 +247,3 @@ def _drop(visit: Visit, row: Row) -> None:
             lambda: policy_drafts.drop_draft(visit.desk, visit.person, row["draft_id"], reason),
             "The draft is dropped.",
         )
-
-
-# -- the form ---------------------------------------------------------------------------------------------
-
-
-def _form(visit: Visit, start: Row, draft: Row | None) -> None:
-    """A draft's fields; they begin as the newest version, or as the draft is."""
-    key = f"policy-{draft['draft_id']}-{draft['revision']}" if draft else f"policy-new-{start['version']}"
-    with st.form(key):
-        values: Row = {}
-        with st.container(horizontal=True):
-            name = draft["version"] if draft else f"{visit.desk.clock():%Y-%m-%d}"
-            values["version"] = st.text_input(
-                "Name of the version", name, max_chars=VERSION_CHARACTERS_MAX, width=200
-            )
-            for each in ("window_days", "sla_hours", "card_refund_days", "job_changed_miles"):
-                values[each] = _figure(each, start[each])
-            values["spend_order"] = st.selectbox(
-                LABELS["spend_order"],
-                list(SPEND_ORDERS),
-                index=list(SPEND_ORDERS).index(start["spend_order"]),
-                format_func=SPEND_ORDERS.__getitem__,
-                width=200,
-            )
-            limit = _limit(start["approval_limit_minor"])
-        values["note"] = st.text_input("Why it changes", draft["note"] if draft else "", max_chars=2000)
-        values |= _texts(start)
-        if st.form_submit_button("Save the draft", type="primary"):
-            with refusals():
-                values["approval_limit_minor"] = minor_units(limit, LIMIT_CURRENCY)
-                _save(visit, Draft(**values), draft, start)
-
-
-def _figure(name: str, value: float) -> float:
-    """A number's field, within the bounds that the services and the database hold too."""
-    bounds = FIGURES[name]
-    number = float if bounds.decimals else int
-    least, most = number(bounds.least), number(bounds.most)
-    return st.number_input(
-        bounds.label,
-        least,
-        most,
-        min(max(number(value), least), most),
-        format=f"%.{bounds.decimals}f" if bounds.decimals else None,
-        width=180,
-    )
-
-
-def _limit(value: int) -> str:
-    return st.text_input(
-        f"{LABELS['approval_limit_minor']} ($)",
-        decimal_text(value, LIMIT_CURRENCY),
-        max_chars=AMOUNT_CHARACTERS_MAX,
-        help="The same count of the smallest unit in every currency: 30.00 is $30.00, €30.00 and ¥3,000.",
-        width=180,
-    )
-
-
-def _texts(start: Row) -> dict[str, dict[str, str]]:
-    """The words a pro reads, and the public page of each."""
-    known = words.plain(", ".join(f"{{{name}}}" for name in LABELS))
-    quiet(f"What the pro reads. For a number write its placeholder: {known}.")
-    clauses, sources = {}, {}
-    with st.expander("Clauses"):
-        for clause in CLAUSES:
-            left, right = st.columns([3, 2])
-            clauses[clause] = left.text_input(
-                f"{clause}: the words", start["clauses"][clause], max_chars=CLAUSE_CHARACTERS_MAX
-            )
-            sources[clause] = right.text_input(
-                f"{clause}: the public page", start["sources"].get(clause, ""), placeholder="https://…"
-            )
-    return {"clauses": clauses, "sources": sources}
-
-
-def _save(visit: Visit, values: Draft, draft: Row | None, start: Row) -> None:
-    if draft is None:
-        draft_id = policy_drafts.write_draft(visit.desk, visit.person, values, begun_from=start["version"])
-    else:
-        draft_id = draft["draft_id"]
-        policy_drafts.change_draft(visit.desk, visit.person, draft_id, values, revision=draft["revision"])
-    st.query_params["draft"] = str(draft_id)
-    tell("The draft is saved.")
-    st.rerun()

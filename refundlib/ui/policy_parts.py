@@ -1,21 +1,31 @@
 """Parts of the policy's pages: figures and clauses of two versions or drafts side by side, marked."""
 
+import json
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, Final
+from urllib.parse import quote
 
 import pandas as pd
 import streamlit as st
 
+from refundlib.domain.golden import Golden
 from refundlib.domain.money import format_money
 from refundlib.domain.policy import CLAUSES, LABELS, Policy, figure_in_words, rule_in_words
 from refundlib.domain.policy_changes import Change, Piece, changed_words
-from refundlib.services.policy_drafts import policy_of
+from refundlib.services import policy_drafts
+from refundlib.services.policy_drafts import JUDGED_BY, policy_of
 from refundlib.ui import words
 from refundlib.ui.shell import Visit
 from refundlib.ui.text import quiet
 
 # The limit is a number of minor units, whatever the currency: it is shown and asked for as this one's.
 LIMIT_CURRENCY: Final = "USD"
+_GOLDEN_KEPT_MAX: Final = 64
+_LAB: Final = "pages/policy_lab.py"
+# What of an address a link of Markdown takes as it is; the rest is written in percents.
+_OF_ADDRESSES: Final = ":/?#@!&'+,;=%~"
+_JOINER: Final = "\u2060"  # of words.plain
 
 Row = dict[str, Any]
 
@@ -32,7 +42,36 @@ def shown(name: str, value: Any) -> str:
     return figure_in_words(name, value)
 
 
-def numbers(one: Row, other: Row | None) -> None:
+def failing_cases(visit: Visit, row: Row) -> list[Golden]:
+    """The golden cases that a version or draft does not pass."""
+    return [case for case in golden_cases(visit, row) if not case.passes]
+
+
+def golden_cases(visit: Visit, row: Row) -> list[Golden]:
+    """The golden cases judged by a version or draft, kept by what it says: they judge nothing else."""
+    return _golden(visit, json.dumps({name: row[name] for name in JUDGED_BY}, sort_keys=True))
+
+
+@st.cache_data(max_entries=_GOLDEN_KEPT_MAX, show_spinner=False)
+def _golden(_visit: Visit, said: str) -> list[Golden]:
+    policy = policy_of(json.loads(said), _visit.desk.clock())
+    return policy_drafts.golden(_visit.desk, _visit.person, policy)
+
+
+def run_link(run: Row) -> None:
+    """A finished run of the lab in a sentence, which opens it."""
+    result, last = run["result"], run["until"] - timedelta(days=1)
+    judged = result["judged"] - result.get("withdrawn", {}).get("judged", 0)
+    days = words.plain(f"{run['since']:%Y-%m-%d} to {last:%Y-%m-%d}")
+    st.page_link(
+        _LAB,
+        label=f"Tried on {days}: {result['differ']:,} of {judged:,} claims would differ",
+        icon=":material/science:",
+        query_params={"run": str(run["backtest_id"])},
+    )
+
+
+def numbers(one: Row, other: Row | None, *, differing_only: bool = False) -> None:
     """The figures of one, beside another's."""
     st.markdown("#### The numbers")
     rows = []
@@ -40,14 +79,23 @@ def numbers(one: Row, other: Row | None) -> None:
         row = {"Rule": label, name_of(one): shown(name, one[name])}
         if other is not None:
             differs = one[name] != other[name]
+            if differing_only and not differs:
+                continue
             row |= {name_of(other): shown(name, other[name]), "Differs": "≠" if differs else ""}
         rows.append(row)
-    st.dataframe(pd.DataFrame(rows), hide_index=True)
+    if rows:
+        st.dataframe(pd.DataFrame(rows), hide_index=True)
+    else:
+        quiet("Every number is the same.")
 
 
-def clauses(visit: Visit, one: Row, other: Row | None) -> None:
+def clauses(visit: Visit, one: Row, other: Row | None, *, differing_only: bool = False) -> None:
     """What the pro reads, where it is published, and the rule it becomes; what differs is marked."""
     st.markdown("#### What the pro reads, and the rule it becomes")
+    if differing_only and other is not None:
+        if not changed_clauses(visit, one, other):
+            quiet("Every text is the same.")
+        return
     for clause in CLAUSES:
         _clause(visit, clause, [one] if other is None else [one, other])
 
@@ -86,9 +134,15 @@ def _clause(visit: Visit, clause: str, rows: Sequence[Row]) -> None:
                 st.markdown(f"“{marked(text)}”")
                 quiet(f"{words.plain(name_of(row))}: {words.plain(rule)}")
                 if page[0][0]:
-                    quiet(f"From {marked(page)}")
+                    quiet(f"From {link(*page[0])}")
                 elif page[0][1]:
                     quiet(marked([("No page", True)]))
+
+
+def link(address: str, differs: bool = False) -> str:
+    """A checked http(s) address as a link of Markdown, its words as they can be copied."""
+    # Within a link nothing is made of an address by itself: no joiner need keep its signs apart.
+    return f"[{marked([(address, differs)]).replace(_JOINER, '')}]({quote(address, safe=_OF_ADDRESSES)})"
 
 
 def marked(pieces: Sequence[Piece]) -> str:

@@ -44,7 +44,7 @@ LEFT JOIN refunds.people q ON q.person_id = r.revoked_by
 ORDER BY v.effective_from DESC, v.recorded_at DESC;
 
 -- name: drafts()
--- Drafts that are neither published nor dropped, the newest first.
+-- Drafts that are neither published nor dropped, the newest first, with who changed each last.
 SELECT
     d.draft_id,
     d.version,
@@ -66,7 +66,17 @@ SELECT
         SELECT string_agg(coalesce(p.name, w.person_id), ', ' ORDER BY w.turn)
         FROM unnest(d.written_by) WITH ORDINALITY AS w (person_id, turn)
         LEFT JOIN refunds.people p ON p.person_id = w.person_id
-    ) AS author_names
+    ) AS author_names,
+    (
+        SELECT coalesce(p.name, a.actor)
+        FROM refunds.audit a
+        LEFT JOIN refunds.people p ON p.person_id = a.actor
+        WHERE
+            a.subject = 'policy:' || d.draft_id
+            AND a.action IN ('policy_drafted', 'policy_changed', 'policy_taken_over')
+        ORDER BY a.audit_id DESC
+        LIMIT 1
+    ) AS changed_by_name
 FROM refunds.policy_drafts d
 WHERE d.state = 'draft'
 ORDER BY d.draft_id DESC;

@@ -245,7 +245,7 @@ def test_the_shipped_weights(text: str, wanted: str) -> None:
     ("name", "precision", "recall"),
     [
         ("replies_tuning", 0.99, 0.99),
-        ("terms_tuning", 0.99, 0.91),
+        ("terms_tuning", 0.99, 0.88),
         ("replies_heldout", 0.985, 0.98),
         ("terms_heldout", 0.936, 0.936),
     ],

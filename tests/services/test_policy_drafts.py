@@ -421,3 +421,36 @@ def test_names_notes_and_roles(desk: Desk, people: People, market: Market) -> No
         "SELECT string_agg(action, ' ' ORDER BY audit_id) FROM refunds.audit WHERE subject LIKE 'policy:%'"
     )
     assert told == "policy_drafted policy_dropped policy_drafted"
+
+
+def test_who_may_publish(desk: Desk, people: People) -> None:
+    """Managers who work here and wrote none of it; nobody else is named."""
+    assert policy_drafts.publishers(desk, people["mo"], ["mo"]) == ["Noor Aziz"]
+    assert policy_drafts.publishers(desk, people["vic"], ["mo", "noor"]) == []
+
+
+def test_a_free_name() -> None:
+    """The day, or the day with the first number that nothing has."""
+    day = datetime(2026, 3, 20, tzinfo=UTC).date()
+    assert policy_drafts.free_name({"2026-02"}, day) == "2026-03-20"
+    assert policy_drafts.free_name({"2026-03-20", "2026-03-20-2"}, day) == "2026-03-20-3"
+
+
+def test_who_changed_a_draft_last(desk: Desk, people: People) -> None:
+    """Also when they were among its authors before."""
+    draft = write_draft(desk, people["mo"], LONGER)
+    for turn, name in enumerate(("noor", "mo"), start=1):
+        change_draft(desk, people[name], draft, replace(LONGER, sla_hours=10 + turn), revision=turn)
+        (row,) = drafts(desk, people["vic"])
+        assert row["changed_by_name"] == people[name].name
+    with pytest.raises(policy_drafts.DraftChanged):
+        change_draft(desk, people["noor"], draft, LONGER, revision=1)
+
+
+def test_what_a_reason_is_for(desk: Desk, people: People) -> None:
+    """Without one the sentence asks for it, and says with what it is kept."""
+    with pytest.raises(ReasonMissing, match=r"Why does the policy change\? .* kept with the version"):
+        write_draft(desk, people["mo"], replace(LONGER, note=" "))
+    draft = write_draft(desk, people["mo"], LONGER)
+    with pytest.raises(ReasonMissing, match="kept with the draft"):
+        drop_draft(desk, people["mo"], draft, "")

@@ -58,7 +58,7 @@ HELD_BACK = {
 WANTED_PRECISION = 0.97
 STRENGTH = 30.0  # the inverse of the L2 penalty, on rows of length one
 LEAST_TEXTS = 3  # a gram in fewer texts is not learned
-LEAST_WEIGHT = 8  # in linear.WEIGHT_UNIT; lighter grams are left out of the file
+LEAST_WEIGHT = 16  # in linear.WEIGHT_UNIT; lighter grams are left out of the file
 STATUSES = ("pass", "fail", "unsure")
 
 Texts = list[dict[str, str]]
@@ -111,7 +111,7 @@ def fitted(rows: list[set[str]], labels: list[str]) -> dict[str, Any]:
 
 def model_of(kept: dict[str, Any], thresholds: dict[str, float]) -> linear.Model:
     """The model the check would load from the file."""
-    weights = {gram: (passes, fails) for gram, passes, fails in kept["grams"]}
+    weights = {gram: complex(passes, fails) for gram, passes, fails in kept["grams"]}
     return linear.Model(weights, tuple(kept["bias"]), thresholds)
 
 

@@ -72,7 +72,7 @@ def test_the_other_pros_by_name(market: Market, desk: Desk, people: People) -> N
 
 
 def test_the_claim_stays_while_others_wait(market: Market, people: People) -> None:
-    """Approved, it stays in view while claims for other pros can be opened; when none can, the next one opens."""
+    """Approved, it stays in view while claims for other pros can be opened; else the next one opens."""
     report = approved(market, people)
     at = run("claim", "dana", claim=report)
     at.session_state["go_next"] = True

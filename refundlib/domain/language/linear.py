@@ -273,7 +273,7 @@ def _pieces(word: str) -> tuple[str, ...]:
 
 
 def scores(model: Model, read: Words, more: tuple[str, ...] = ()) -> Scores:
-    """The likelihood of the statuses: a softmax over weights summed and divided by the root of how many grams there are."""
+    """The likelihood of the statuses: a softmax over the sum of weights by the root of the number of grams."""
     grams = all_grams(read, more)
     total = sum(filter(None, map(model.weights.get, grams)), 0j)
     scale = WEIGHT_UNIT / math.sqrt(len(grams))

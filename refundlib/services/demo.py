@@ -23,6 +23,7 @@ from refundlib.services.importing import import_folder
 from refundlib.services.importing.folder import Progress
 from refundlib.services.ledger import start_of
 from refundlib.services.people import save_person
+from refundlib.services.policy_drafts import Draft, published, write_draft
 from refundlib.services.queue import Filters, page
 
 PEOPLE: Final = (
@@ -85,6 +86,7 @@ def load_demo(
     if counts["reports"]:
         _half_done(then)
         _finance_half_done(then)
+        _policy_half_done(then)
     return DemoLoaded(counts)
 
 
@@ -104,6 +106,26 @@ def _grow(
         name: count * (more + 1) - (undecided * more if name == "reports" else 0)
         for name, count in counts.items()
     }
+
+
+def _policy_half_done(desk: Desk) -> None:
+    """A manager's draft, to be tried on history and published by the other; again it is refused."""
+    mo = Person("mo", "Mo Haddad", frozenset({"manager"}))
+    now = published(desk, mo)[0]
+    draft = Draft(
+        version=f"{desk.clock() + timedelta(days=31):%Y-%m}",
+        window_days=45,
+        job_changed_miles=now["job_changed_miles"],
+        sla_hours=now["sla_hours"],
+        card_refund_days=now["card_refund_days"],
+        spend_order=now["spend_order"],
+        approval_limit_minor=now["approval_limit_minor"],
+        clauses={},
+        sources={},
+        note="Pros say that 30 days are short for jobs that begin later. What would 45 cost?",
+    )
+    with suppress(WrongState):
+        write_draft(desk, mo, draft)
 
 
 @contextmanager

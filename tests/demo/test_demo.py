@@ -11,11 +11,13 @@ from refundlib.demo.cases import CASES
 from refundlib.demo.market import Scale, rows
 from refundlib.demo.notes import LATE, NOTES
 from refundlib.domain.errors import WrongState
+from refundlib.domain.people import Person
 from refundlib.domain.policy import BUILT_IN
 from refundlib.services import demo
 from refundlib.services.checking import check
 from refundlib.services.demo import load_demo
 from refundlib.services.desk import Desk
+from refundlib.services.policy_drafts import drafts
 from refundlib.services.status import status
 from tests.market import Market
 
@@ -208,3 +210,12 @@ def test_again_changes_nothing_and_another_is_refused(owner_desk: Desk) -> None:
     assert status(owner_desk) == before
     with pytest.raises(WrongState, match="already"):
         load_demo(owner_desk, charges=300, seed=8, as_of=AS_OF)
+
+
+def test_a_draft_waits_to_be_tried(owner_desk: Desk) -> None:
+    """One manager's draft of 45 days is there, once, and another manager can publish it."""
+    for _ in range(2):
+        load_demo(owner_desk, charges=300, seed=7, as_of=AS_OF)
+    noor = Person("noor", "Noor Aziz", frozenset({"manager"}))
+    (draft,) = drafts(owner_desk, noor)
+    assert (draft["version"], draft["window_days"], draft["written_by"]) == ("2026-04", 45, ["mo"])

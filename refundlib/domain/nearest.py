@@ -95,6 +95,9 @@ def _passing(check: Check, now: _Change, policy: Policy, judge: _Judge, miles: f
     if check.id == "first_response_clear_no" and now.bundle.lead.kind != "opportunity":
         return _as_opportunity(check, now, policy, judge)
     told = _NEEDED[check.id]
+    if check.id == "not_refunded_before":
+        changed = replace(now.bundle, charge=replace(now.bundle.charge, refunded_amount=0))
+        return _Change(told, changed, judge(changed, policy))
     if check.id == "job_changed" and miles is not None and miles <= policy.job_changed_miles:
         told = (
             f"the new place were more than {_tenths_up(policy.job_changed_miles - miles)} miles farther away"

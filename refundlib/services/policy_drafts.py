@@ -176,7 +176,8 @@ def change_draft(desk: Desk, actor: Person, draft_id: int, draft: Draft, *, revi
 def take_over(desk: Desk, actor: Person, draft_id: int, *, revision: int) -> list[Change]:
     """Lets a draft begin from the newest version: what it changed itself stays, all else is that version's.
 
-    Gives what changed of the draft. Nobody becomes an author by it: every word was somebody's before. Raises
+    Of a draft begun from a version revoked since, everything stays: whose words they are can't be told. Gives
+    what changed of the draft. Nobody becomes an author by it: every word was somebody's before. Raises
     NotFound, WrongState (settled, changed meanwhile, nothing newer).
     """
     with desk.transaction() as conn:
@@ -185,7 +186,9 @@ def take_over(desk: Desk, actor: Person, draft_id: int, *, revision: int) -> lis
         base, latest = _named(rows, old["based_on"]), newest(rows)
         if latest["version"] == base["version"]:
             raise WrongState(f"{old['version']} begins from the newest version already, {base['version']}.")
-        kept = {**_told(old), **taken_over(base, old, latest)}
+        kept = _told(old)
+        if not base["revoked_at"]:
+            kept |= taken_over(base, old, latest)
         _demand_policy(kept)
         queries.policies.change_draft(
             conn,
@@ -212,9 +215,14 @@ def drop_draft(desk: Desk, actor: Person, draft_id: int, reason: str) -> None:
 
 @command("draft_policy")
 def set_shadow(desk: Desk, actor: Person, draft_id: int, shadow: bool) -> None:
-    """Lets a draft judge new reports silently beside the version in force, or no longer."""
+    """Lets a draft judge new reports silently beside the version in force, or no longer.
+
+    One that does so already goes on: the comparison under way is not begun anew. Raises NotFound, WrongState.
+    """
     with desk.transaction() as conn:
         old = _lock(conn, draft_id)
+        if shadow == (old["shadow_since"] is not None):
+            return
         since = desk.clock() if shadow else None
         queries.policies.set_shadow(conn, draft_id=draft_id, shadow_since=since)
         was, new = {"shadow_since": old["shadow_since"]}, {"shadow_since": since}

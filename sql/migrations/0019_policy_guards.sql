@@ -42,13 +42,21 @@ completed AS (
 UPDATE refunds.policy_drafts d
 SET
     clauses = f.words || d.clauses,
-    -- Until now a draft began as the version in force. A wrong guess only asks to take over a newer one.
-    based_on = (
-        SELECT v.version
-        FROM refunds.policy_versions v
-        WHERE v.effective_from <= d.written_at
-        ORDER BY v.effective_from DESC
-        LIMIT 1
+    -- Until now a draft began as the version in force when it was first kept, which the audit tells. Without that
+    -- it is the first version: then it is only asked to take over a newer one.
+    based_on = coalesce(
+        (
+            SELECT v.version
+            FROM refunds.policy_versions v
+            WHERE v.effective_from <= (
+                SELECT min(a.at)
+                FROM refunds.audit a
+                WHERE a.subject = 'policy:' || d.draft_id AND a.action = 'policy_drafted'
+            )
+            ORDER BY v.effective_from DESC
+            LIMIT 1
+        ),
+        (SELECT v.version FROM refunds.policy_versions v ORDER BY v.effective_from LIMIT 1)
     ),
     -- Figures that no form could show, and no version can say from now on.
     window_days = least(d.window_days, 3650),

@@ -23,9 +23,15 @@ ALTER TABLE refunds.backtest_flips
 -- shadow_since: when the shadow run was switched on that judged; another switch-on is another comparison.
 ALTER TABLE refunds.shadow_judgements ADD COLUMN shadow_since timestamptz;
 UPDATE refunds.shadow_judgements j
-SET shadow_since = CASE WHEN j.judged_at >= d.shadow_since THEN d.shadow_since ELSE '-infinity' END
-FROM refunds.policy_drafts d
-WHERE d.draft_id = j.draft_id;
+SET shadow_since = CASE WHEN j.judged_at >= d.shadow_since THEN d.shadow_since ELSE first.judged_at END
+FROM
+    refunds.policy_drafts d,
+    (
+        SELECT f.draft_id, f.revision, min(f.judged_at) AS judged_at
+        FROM refunds.shadow_judgements f
+        GROUP BY f.draft_id, f.revision
+    ) first
+WHERE d.draft_id = j.draft_id AND first.draft_id = j.draft_id AND first.revision = j.revision;
 ALTER TABLE refunds.shadow_judgements ALTER COLUMN shadow_since SET NOT NULL;
 
 DO $$

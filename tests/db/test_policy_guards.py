@@ -56,11 +56,23 @@ BEFORE = """
         ('2026-03', 45, 25, 48, 14, 'fifo', 3000, '{"W1": "{window_days} days."}', '{}', 'Why', 'published',
             '{mo,noor}', '2026-03-01'),
         ('late', 9999, 9999, 99999, 14, 'fifo', 9000000000, '{"D1": "A person."}', '{}', 'Why', 'draft',
-            '{mo}', '2026-03-03');
+            '{mo}', '2026-03-03'),
+        ('early', 30, 30, 48, 14, 'fifo', 3000, '{}', '{}', 'Changed after 2026-03 came', 'draft', '{mo}',
+            '2026-03-05'),
+        ('unknown', 30, 30, 48, 14, 'fifo', 3000, '{}', '{}', 'The audit does not tell', 'dropped', '{mo}',
+            '2026-03-05');
+    INSERT INTO refunds.audit (at, actor, roles, action, subject, reason)
+    VALUES
+        ('2026-03-02 12:00', 'mo', '{manager}', 'policy_drafted', 'policy:2', ''),
+        ('2026-03-01', 'mo', '{manager}', 'policy_drafted', 'policy:3', '');
     INSERT INTO refunds.policy_versions (version, effective_from, window_days, job_changed_miles, sla_hours,
         card_refund_days, spend_order, approval_limit_minor, clauses, author, published_by, note)
     VALUES ('2026-03', '2026-03-02', 45, 25, 48, 14, 'fifo', 3000, '{"W1": "{window_days} days."}',
         'mo, noor', 'zoe', 'Why');
+    SET session_replication_role = replica;
+    INSERT INTO refunds.shadow_judgements
+    SELECT draft_id, 1, 'R-' || draft_id, 'approve', 'deny', '[]', '2026-03-07' FROM refunds.policy_drafts;
+    SET session_replication_role = DEFAULT;
 """
 
 
@@ -85,10 +97,13 @@ def test_what_was_there_before(server_url: str, tmp_path: Path) -> None:
             drafts = {row["version"]: row for row in queries.policies.drafts(conn)}
             of_draft = "SELECT draft_id FROM refunds.policy_versions WHERE version = '2026-03'"
             assert conn.exec_driver_sql(of_draft).scalar_one() == 1
+            since = "SELECT DISTINCT shadow_since FROM refunds.shadow_judgements"
+            assert conn.exec_driver_sql(since).scalars().all() == [datetime(2026, 3, 7, tzinfo=UTC)]
         engine.dispose()
     assert first == BUILT_IN
     assert newest.clauses == {**CLAUSES, "W1": "{window_days} days."}
     late = drafts["late"]
+    assert drafts["early"]["based_on"] == first.version
     assert (late["based_on"], late["clauses"]) == ("2026-03", {**CLAUSES, "D1": "A person."})
     assert [late[name] for name, bounds in FIGURES.items() if late[name] == bounds.most] == [
         3650,

@@ -62,6 +62,10 @@ def advice(bundle: Bundle) -> str:
         ({"reason": "terms_violation"}, "if the words showed a breach of the terms."),
         ({"refunded": 100}, "if nothing had been refunded on this charge before."),
         (
+            {"refunded": 100, "kind": "lead"},
+            "approve if nothing had been refunded on this charge before and it had been an opportunity.",
+        ),
+        (
             {"reason": "job_changed", "changed_zip": "09001"},
             "farther away, or the new work not offered by the pro.",
         ),
@@ -120,6 +124,8 @@ def test_what_the_sentence_promises_comes_true(facts: dict[str, Any]) -> None:
         return
     promised = PROMISED[next(words for words in PROMISED if words in told)]
     assert promised != advice(bundle)
+    conditions = told.partition(" if ")[2].rstrip(".").split(" and ")
+    assert len(set(conditions)) == len(conditions)
     found = re.search(r"reported (?:more than )?(?:(\d+) (day|hour)s?|any) (earlier|later)", told)
     if found is None or (" and " in told):
         return

@@ -313,6 +313,19 @@ def test_a_draft_that_fell_behind(desk: Desk, people: People, clock: Clock) -> N
     assert publish(desk, people["noor"], second, revision=2) == "hours"
 
 
+def test_a_draft_begun_from_a_revoked_version_keeps_its_words(desk: Desk, people: People, clock: Clock) -> None:
+    """What the revoked version said as well is not taken away from the draft that wanted it first."""
+    mine = write_draft(desk, people["mo"], replace(LONGER, version="mine"))
+    soon = clock.now + timedelta(days=7)
+    same = write_draft(desk, people["noor"], replace(LONGER, version="same"))
+    publish(desk, people["mo"], same, revision=1, effective_from=soon)
+    assert take_over(desk, people["mo"], mine, revision=1) == []
+    revoke(desk, people["mo"], "same", "The wrong year")
+    assert take_over(desk, people["mo"], mine, revision=2) == []
+    (row,) = drafts(desk, people["mo"])
+    assert (row["window_days"], row["based_on"]) == (LONGER.window_days, BUILT_IN.version)
+
+
 def test_a_draft_begins_from_the_version_that_was_looked_at(desk: Desk, people: People, clock: Clock) -> None:
     """A version published while the form was open is not undone by it."""
     publish(desk, people["noor"], write_draft(desk, people["mo"], LONGER), revision=1)

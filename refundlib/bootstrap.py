@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from typing import Final
 
 from refundlib.config import Settings, settings
-from refundlib.db.embedded import embedded_server
+from refundlib.db.embedded import embedded_server, is_made
 from refundlib.db.engine import APP_ROLE, make_engine
 from refundlib.db.migrate import migrate, require_current
 from refundlib.db.regions import fill_zip_regions
+from refundlib.domain.errors import NotFound
 from refundlib.domain.policy import Policy
 from refundlib.mail.letters import TemplateLetters
 from refundlib.mail.mailboxes import mailbox
@@ -104,6 +105,16 @@ def database(own_settings: Settings | None = None) -> Iterator[str]:
     with embedded_server(chosen.home) as url:
         migrate_database(url)
         yield url
+
+
+def demand_database(own_settings: Settings | None = None) -> None:
+    """Raises NotFound, with where it looked, when there is no database yet: who only reads makes none."""
+    chosen = own_settings or settings()
+    if chosen.database_url is None and not is_made(chosen.home):
+        raise NotFound(
+            f"There is no database in {chosen.home}. Set REFUNDS_HOME to the desk's data folder, or "
+            "REFUNDS_DATABASE_URL to its PostgreSQL; `refunds run` makes a new desk. Nothing was made."
+        )
 
 
 @contextmanager

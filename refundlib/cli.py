@@ -520,30 +520,39 @@ def mailbox(source: str | None, as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--draft", type=click.Path(path_type=Path), help="A policy as JSON, as for `evaluate`.")
-@click.option("--from", "from_day", metavar="D", help="The first day of the reports, UTC.")
-@click.option("--to", "to_day", metavar="D", help="The day after the last.")
+@click.option(
+    "--draft", type=click.Path(path_type=Path), help="Needed: a policy as JSON, as for `evaluate --policy`."
+)
+@click.option("--from", "from_day", metavar="D", help="Needed: the first day of the reports (UTC).")
+@click.option("--to", "to_day", metavar="D", help="Needed: the day after the last, which is not judged.")
 @click.option("--run", "backtest_id", type=int, hidden=True, help="Runs one that the policy lab asked for.")
 @_json_option
 @_as_option
 def backtest(
     draft: Path | None, from_day: str | None, to_day: str | None, backtest_id: int | None, as_json: bool
 ) -> None:
-    """Judge every claim of a period again by a draft: what would differ, and what money that moves."""
-    from refundlib.bootstrap import desk_here
+    """Judge every claim of a period again by a draft: what would differ, and what money that moves.
+
+    Nothing is kept. It asks as the operator of this machine, who may read everything, or as --as PERSON.
+
+    Example: refunds backtest --draft draft.json --from 2026-01-01 --to 2026-07-01
+    """
+    from refundlib.bootstrap import demand_database, desk_here
     from refundlib.services.backtest import try_on_history
     from refundlib.services.backtest_run import run as run_asked
     from refundlib.services.evaluate import read_policy
     from refundlib.services.ledger import start_of
 
-    with desk_here() as desk, _progress(as_json or backtest_id is not None) as progress:
-        if backtest_id is not None:
+    if backtest_id is not None:
+        with desk_here() as desk:
             run_asked(desk, _actor(desk), backtest_id)
-            return
-        if not (draft and from_day and to_day):
-            raise BadFigure("Name the draft and the days: refunds backtest --draft FILE --from D --to D")
-        policy = read_policy(draft)
-        since, until = (start_of(_day(text)) for text in (from_day, to_day))
+        return
+    if not (draft and from_day and to_day):
+        raise BadFigure("Name the draft and the days: refunds backtest --draft FILE --from D --to D")
+    policy = read_policy(draft)
+    since, until = (start_of(_day(text)) for text in (from_day, to_day))
+    demand_database()
+    with desk_here() as desk, _progress(as_json) as progress:
 
         def on_part(judged: int, total: int, _flips: Any) -> bool:
             progress("claims judged", judged, total)
@@ -559,7 +568,7 @@ def backtest(
 
 
 def _tell_backtest(answer: dict[str, Any], listed: dict[str, int]) -> None:
-    """A backtest in lines: the counts, each move with its money, and how often people agree."""
+    """A backtest in lines: the counts, the money in all and by move, and how often people agree."""
     from refundlib.domain.money import format_money
 
     click.echo(f"{answer['judged']:,} claims judged; {answer['differ']:,} would differ")
@@ -569,6 +578,7 @@ def _tell_backtest(answer: dict[str, Any], listed: dict[str, int]) -> None:
             f"{withdrawn['judged']:,} reports among them were withdrawn; {withdrawn['differ']:,} of these "
             "would differ too, and move no money"
         )
+    _tell_credits(answer["moves"])
     for move in answer["moves"]:
         amount = format_money(move["amount"], move["currency"])
         what = f"advise {move['was']} → {move['becomes']}"
@@ -579,9 +589,25 @@ def _tell_backtest(answer: dict[str, Any], listed: dict[str, int]) -> None:
     for row in answer["agreement"]:
         by = "old rules" if row["by"] == "old" else "draft"
         told = f"{row['k']:,} of {row['n']:,} ({row['low']:.0%} to {row['high']:.0%})"
-        click.echo(f"{row['clause']} by the {by}: people agree with {told}")
+        click.echo(f"{row['clause']:3} by the {by}: people agree with {told}")
     if listed["listed"] < listed["of"]:
         click.echo(f"--json lists {listed['listed']:,} of {listed['of']:,} claims that would differ")
+
+
+def _tell_credits(moves: list[dict[str, Any]]) -> None:
+    """What would be credited more and less, by currency, and what of it a person would have to say."""
+    from refundlib.domain.money import format_sums
+    from refundlib.services.backtest_judging import credits_of
+
+    sums = credits_of(moves)
+    for money, what in (
+        (sums.more, "more would be credited than by the version in force"),
+        (sums.less, "less would be credited than by the version in force"),
+        (sums.to_person, "would be left to a person; in neither sum"),
+        (sums.from_person, "would no longer be left to a person; in neither sum"),
+    ):
+        if money:
+            click.echo(f"{format_sums(money)} {what}")
 
 
 @main.group()

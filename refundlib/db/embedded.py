@@ -43,6 +43,12 @@ class Lease:
             os.close(users_lock)
 
 
+def is_made(home: Path) -> bool:
+    """Whether there is a data folder under `home`; one that this user may not look into is taken for one."""
+    root = home / "postgres"
+    return root.exists() and (not os.access(root, os.X_OK) or (root / "data").exists())
+
+
 def acquire(home: Path, settings: Mapping[str, str] | None = None) -> Lease:
     """Use the server under `home`, making and starting it when need be.
 

@@ -47,30 +47,13 @@ class StillRunning(WrongState):
 
 
 @command("backtest")
-def ask(desk: Desk, actor: Person, draft_id: int, since: datetime, until: datetime) -> int:
-    """`begin`, and a process of its own that judges; the id.
-
-    Raises what `begin` does, and WrongState when no process can be started.
-    """
-    backtest_id = begin(desk, actor, draft_id, since, until)
-    try:
-        desk.starter.start(backtest_id, actor.person_id)
-    except OSError as error:
-        sentence = "Its process could not be started; whoever runs the desk finds why in its log."
-        with desk.transaction() as conn:
-            end(conn, desk, backtest_id, "failed", error=sentence)
-        raise WrongState(f"{sentence} Nothing was judged.") from error
-    return backtest_id
-
-
-@command("backtest")
 def begin(desk: Desk, actor: Person, draft_id: int, since: datetime, until: datetime) -> int:
     """Asks for a backtest of a draft on the claims reported from `since` to before `until`; its id.
 
     Raises NotFound, WrongState for a settled draft, StillRunning, BadFigure for a period that ends before it
-    begins.
+    begins or lies in days to come.
     """
-    _demand_period(since, until)
+    _demand_period(since, until, desk.clock())
     _demand_id(draft_id, "draft")
     still_running = StillRunning(None)
     try:
@@ -109,9 +92,12 @@ def _begin(
     return backtest_id
 
 
-def _demand_period(since: datetime, until: datetime) -> None:
+def _demand_period(since: datetime, until: datetime, now: datetime) -> None:
+    """Raises BadFigure. A last day that is not over yet is one of today's; one after it is a mistake."""
     if until <= since:
-        raise BadFigure("The period ends before it begins. Choose other days.")
+        raise BadFigure("The period ends before it begins. Choose other days. Nothing was judged.")
+    if since > now:
+        raise BadFigure("The period is still to come: nothing is reported in it. Nothing was judged.")
 
 
 def _demand_id(number: int, what: str) -> None:
@@ -138,9 +124,9 @@ def try_on_history(
 ) -> tuple[Tally, list[Flip]]:
     """A backtest of any policy, nothing kept: the counts and the flips, FLIPS_KEPT_MAX at most.
 
-    Raises BadFigure for a period that ends before it begins.
+    Raises BadFigure for a period that ends before it begins or lies in days to come.
     """
-    _demand_period(since, until)
+    _demand_period(since, until, desk.clock())
     found: list[Flip] = []
 
     def part(judged: int, total: int, flips: Any) -> bool:

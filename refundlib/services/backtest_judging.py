@@ -6,7 +6,7 @@ Parts of the history are judged by processes of their own, on every core; betwee
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,6 +26,7 @@ from refundlib.domain.eligibility import (
     may_differ,
     reassess,
 )
+from refundlib.domain.money import by_currency
 from refundlib.domain.policy import Policy
 from refundlib.domain.statistics import wilson
 from refundlib.services.desk import Desk
@@ -36,6 +37,8 @@ PART_CLAIMS: Final = 4_000
 PROCESSES_MAX: Final = 8
 # Parts handed out ahead of what was taken in, a process: so much is in memory, however long the history.
 PARTS_AHEAD: Final = 2
+# Agreement whatever the clause: each decided claim once, which a denial on two clauses is not in their sum.
+EVERY_CLAUSE: Final = "all"
 PEOPLE_OF: Final = {"approve": "refunded", "deny": "denied", None: "undecided"}
 
 Row = dict[str, Any]
@@ -71,7 +74,7 @@ def _none_yet() -> list[int]:
     return [0, 0, 0]
 
 
-def _no_agreement() -> list[int]:
+def _neither() -> list[int]:
     return [0, 0]
 
 
@@ -82,20 +85,32 @@ class Tally:
     moves: (was, becomes, reason, category, currency, people) to claims, charges and minor units; people is
     what they decided: `refunded`, `denied` or `undecided`. A charge is counted once, by its last claim.
     withdrawn: (was, becomes) of reports that were withdrawn, equal advice too; they are in no move.
-    agreement: (clause, `old` or `draft`) to [n decided by people and advised either way, k agreeing].
+    agreement: (clause or EVERY_CLAUSE, `old` or `draft`) to [n decided by people and advised either way, k
+    agreeing]; decided: the claims people decided, advised or not.
+    months: (month) of the reports, UTC, to [claims, claims that differ].
+    money: (currency) to the charges reported and those of them that are decided, in minor units.
+    windows: the days to report of the versions that counted, to claims. Withdrawn ones are in none of these.
     """
 
     judged: int = 0
     moves: dict[tuple[str, ...], list[int]] = field(default_factory=lambda: defaultdict(_none_yet))
     withdrawn: Counter[tuple[str, str]] = field(default_factory=Counter)
-    agreement: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(_no_agreement))
+    agreement: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(_neither))
+    decided: int = 0
+    months: dict[tuple[str], list[int]] = field(default_factory=lambda: defaultdict(_neither))
+    money: dict[tuple[str], list[int]] = field(default_factory=lambda: defaultdict(_neither))
+    windows: Counter[int] = field(default_factory=Counter)
 
     def add(self, other: "Tally") -> None:
         """Adds another part's counts."""
         self.judged += other.judged
+        self.decided += other.decided
         self.withdrawn += other.withdrawn
+        self.windows += other.windows
         _add(self.moves, other.moves)
         _add(self.agreement, other.agreement)
+        _add(self.months, other.months)
+        _add(self.money, other.money)
 
     @property
     def differ(self) -> int:
@@ -118,9 +133,19 @@ class Tally:
                 for key, (claims, charges, amount) in sorted(self.moves.items())
             ],
             "withdrawn": {"judged": self.withdrawn.total(), "differ": self.withdrawn_differ},
+            "decided": self.decided,
             "agreement": [
                 agreement_json(clause, by, n, k) for (clause, by), (n, k) in sorted(self.agreement.items())
             ],
+            "months": [
+                {"month": month, "claims": claims, "differ": differ}
+                for (month,), (claims, differ) in sorted(self.months.items())
+            ],
+            "money": [
+                {"currency": currency, "reported": reported, "decided": decided}
+                for (currency,), (reported, decided) in sorted(self.money.items())
+            ],
+            "windows": [{"days": days, "claims": n} for days, n in sorted(self.windows.items())],
         }
 
 
@@ -133,6 +158,37 @@ def agreement_json(clause: str, by: str, n: int, k: int) -> Row:
     """How often an advice agrees with people: k of n, and the 95 % interval of the rate."""
     low, high = wilson(k, n)
     return {"clause": clause, "by": by, "n": n, "k": k, "low": round(low, 4), "high": round(high, 4)}
+
+
+@dataclass(frozen=True)
+class Credits:
+    """What the advice on credits comes to: sums by currency, in minor units.
+
+    more: denied by the old advice, approved by the draft's; less: the other way round.
+    to_person: advised either way, and left to a person by the draft, with its claims; from_person: no longer.
+    """
+
+    more: dict[str, int]
+    less: dict[str, int]
+    to_person: dict[str, int]
+    from_person: dict[str, int]
+    to_person_claims: int
+    from_person_claims: int
+
+
+def credits_of(moves: Sequence[Row]) -> Credits:
+    """The sums of moves as in a result: a claim left to a person is no credit, and no denial."""
+    to_person = [move for move in moves if move["becomes"] == "review"]
+    from_person = [move for move in moves if move["was"] == "review"]
+    settled = [move for move in moves if "review" not in (move["was"], move["becomes"])]
+    return Credits(
+        more=by_currency(move for move in settled if move["becomes"] == "approve"),
+        less=by_currency(move for move in settled if move["was"] == "approve"),
+        to_person=by_currency(to_person),
+        from_person=by_currency(from_person),
+        to_person_claims=sum(move["claims"] for move in to_person),
+        from_person_claims=sum(move["claims"] for move in from_person),
+    )
 
 
 def judge_history(
@@ -236,11 +292,14 @@ def judge_part(conn: Any, order: Order, gazetteer: Gazetteer, phone_book: PhoneB
     tally, changed = Tally(), []
     for row in rows:
         bundle = parse(row["facts"])
-        was = assess(bundle, in_force(order.versions, bundle.charge.charged_at), gazetteer, phone_book)
+        version = in_force(order.versions, bundle.charge.charged_at)
+        was = assess(bundle, version, gazetteer, phone_book)
         becomes = was
         if may_differ(was, bundle, order.draft):
             becomes = reassess(was, bundle, order.draft, gazetteer)
         _count(tally, bundle, row, was, becomes)
+        if not row["is_withdrawn"]:
+            tally.windows[version.window_days] += 1
         if was.recommendation != becomes.recommendation:
             changed.append(_flip(bundle, row, was, becomes))
     return tally, changed
@@ -251,20 +310,38 @@ def _count(tally: Tally, bundle: Bundle, row: Row, was: Assessment, becomes: Ass
     if row["is_withdrawn"]:
         tally.withdrawn[was.recommendation, becomes.recommendation] += 1
         return
-    report, charge = bundle.report, bundle.charge
-    if was.recommendation != becomes.recommendation:
-        what = (was.recommendation, becomes.recommendation, report.reason, row["category"], charge.currency)
-        counts = tally.moves[(*what, PEOPLE_OF[row["decision"]])]
+    differs = was.recommendation != becomes.recommendation
+    _count_all(tally, bundle, row, differs=differs)
+    if differs:
+        what = (bundle.report.reason, row["category"], bundle.charge.currency, PEOPLE_OF[row["decision"]])
+        counts = tally.moves[(was.recommendation, becomes.recommendation, *what)]
         counts[0] += 1
         counts[1] += row["moves_money"]
-        counts[2] += charge.amount * row["moves_money"]
-    if row["decision"] is None:
-        return
-    for by, said in (("old", was), ("draft", becomes)):
-        for clause in deciding_clauses(said, report.reason):
-            agreed = tally.agreement[clause, by]
-            agreed[0] += 1
-            agreed[1] += said.recommendation == row["decision"]
+        counts[2] += bundle.charge.amount * row["moves_money"]
+    if row["decision"] is not None:
+        _count_agreement(tally, bundle.report.reason, row["decision"], {"old": was, "draft": becomes})
+
+
+def _count_all(tally: Tally, bundle: Bundle, row: Row, *, differs: bool) -> None:
+    """What a claim adds whatever is advised: its month, and its charge's money."""
+    reported_at = bundle.report.reported_at
+    month = tally.months[(f"{reported_at.year}-{reported_at.month:02}",)]
+    month[0] += 1
+    month[1] += differs
+    if row["moves_money"]:
+        money = tally.money[(bundle.charge.currency,)]
+        money[0] += bundle.charge.amount
+        money[1] += bundle.charge.amount * (row["decision"] is not None)
+
+
+def _count_agreement(tally: Tally, reason: str, decision: str, sides: Mapping[str, Assessment]) -> None:
+    tally.decided += 1
+    for by, said in sides.items():
+        if clauses := deciding_clauses(said, reason):
+            for clause in (*clauses, EVERY_CLAUSE):
+                agreed = tally.agreement[clause, by]
+                agreed[0] += 1
+                agreed[1] += said.recommendation == decision
 
 
 def deciding_clauses(said: Assessment, reason: str) -> set[str]:

@@ -4,7 +4,10 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
+
+import structlog
 
 from refundlib.db.queries import queries
 from refundlib.domain.errors import Refusal, WrongState
@@ -16,7 +19,48 @@ from refundlib.services.desk import Desk, command
 from refundlib.services.policy_drafts import policy_of
 from refundlib.services.work import Work
 
+# So many claims are judged before the page is painted: a process takes longer to start than they take.
+AT_ONCE_CLAIMS_MAX: Final = 1_000
+
 Row = dict[str, Any]
+log = structlog.get_logger("backtest")
+
+
+@command("backtest")
+def ask(desk: Desk, actor: Person, draft_id: int, since: datetime, until: datetime) -> int:
+    """`backtest.begin`, judged at once where there is little to judge, else in a process of its own; the id.
+
+    Raises what `begin` does, and WrongState when no process can be started. Judging that fails is kept with
+    the run.
+    """
+    backtest_id = backtest.begin(desk, actor, draft_id, since, until)
+    with desk.reading() as conn:
+        claims: int = queries.backtests.claims_up_to(
+            conn, since=since, until=until, most=AT_ONCE_CLAIMS_MAX + 1
+        )
+    if claims <= AT_ONCE_CLAIMS_MAX:
+        _run_at_once(desk, actor, backtest_id)
+    else:
+        _start(desk, actor, backtest_id)
+    return backtest_id
+
+
+def _run_at_once(desk: Desk, actor: Person, backtest_id: int) -> None:
+    try:
+        run(desk, actor, backtest_id, processes=0)
+    except Exception:
+        # The run says that it failed; its process would have told the log, as is done here.
+        log.exception("backtest failed", backtest_id=backtest_id)
+
+
+def _start(desk: Desk, actor: Person, backtest_id: int) -> None:
+    try:
+        desk.starter.start(backtest_id, actor.person_id)
+    except OSError as error:
+        sentence = "Its process could not be started; whoever runs the desk finds why in its log."
+        with desk.transaction() as conn:
+            end(conn, desk, backtest_id, "failed", error=sentence)
+        raise WrongState(f"{sentence} Nothing was judged.") from error
 
 
 @command("backtest")

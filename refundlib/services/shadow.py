@@ -14,7 +14,7 @@ from refundlib.db.queries import queries
 from refundlib.domain.eligibility import assess, reassess
 from refundlib.domain.people import Person
 from refundlib.domain.policy import Policy
-from refundlib.services.backtest_judging import changed_checks
+from refundlib.services.backtest_judging import EVERY_CLAUSE, PEOPLE_OF, agreement_json, changed_checks
 from refundlib.services.desk import Desk, command
 from refundlib.services.intake_snapshot import parse
 from refundlib.services.policies import in_force, policies
@@ -63,7 +63,8 @@ class Shadow:
     """One comparison: a revision of a draft since it was switched on.
 
     is_on: whether it goes on. judged, withdrawn: reports, the withdrawn ones among them. moves: rows as in
-    a backtest's result. flips: the newest reports that differ, FLIPS_SHOWN at most.
+    a backtest's result. flips: the newest reports that differ, FLIPS_SHOWN at most. decided, agreement: as in
+    a backtest's result, by `old` and `draft`; empty where people decided nothing so advised.
     """
 
     revision: int
@@ -73,6 +74,8 @@ class Shadow:
     withdrawn: int
     moves: list[Row]
     flips: list[Row]
+    decided: int
+    agreement: dict[str, Row]
 
     @property
     def differ(self) -> int:
@@ -103,4 +106,17 @@ def shadow(desk: Desk, actor: Person, draft_id: int) -> Shadow | None:
         withdrawn=judged - sum(each["claims"] for each in standing),
         moves=[each for each in standing if each["was"] != each["becomes"]],
         flips=newest,
+        decided=sum(each["claims"] for each in standing if each["people"] != "undecided"),
+        agreement=_agreement(standing),
     )
+
+
+def _agreement(counted: list[Row]) -> dict[str, Row]:
+    """By `old` and by `draft`, how often what either advised is what people decided; each report once."""
+    found = {}
+    for by, side in (("old", "was"), ("draft", "becomes")):
+        advised = [row for row in counted if row["people"] != "undecided" and row[side] != "review"]
+        if n := sum(row["claims"] for row in advised):
+            k = sum(row["claims"] for row in advised if PEOPLE_OF[row[side]] == row["people"])
+            found[by] = agreement_json(EVERY_CLAUSE, by, n, k)
+    return found

@@ -1,5 +1,6 @@
 """The claims that would differ: filtered, by pages, as CSV; and the line on a claim opened from there."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from refundlib.domain.money import decimal_text, format_money
 from refundlib.services import backtest
 from refundlib.ui import words
 from refundlib.ui.export import csv_of
-from refundlib.ui.figure_parts import chosen_row
+from refundlib.ui.figure_parts import chosen_row, digest_of
 from refundlib.ui.filters import choice
 from refundlib.ui.paging import after, first_page, turn
 from refundlib.ui.policy_lab_moves import move_in_words
@@ -87,14 +88,16 @@ def table(found: list[Row], name: str, address: Mapping[str, str]) -> None:
                 "Charge": _charge(flip),
                 "Would differ": move_in_words(flip["was"], flip["becomes"]),
                 "People": _people(flip),
-                "Why": _why(flip),
+                "Why": "; ".join(in_short(each) for each in flip["changed"]),
             }
             for flip in found
         ]
     )
-    if (at := chosen_row(frame, name, rows_shown=ROWS_SHOWN)) is not None:
+    # A table for each list: one that stays while its filters change takes the first click for itself.
+    which = f"{name}-{digest_of([*address.values(), *frame['Report']])}"
+    if (at := chosen_row(frame, which, rows_shown=ROWS_SHOWN)) is not None:
         st.switch_page("pages/claim.py", query_params={"claim": found[at]["report_id"], **address})
-    quiet("Click a row to open the claim.")
+    quiet("Click a row to open the claim, which has the whole sentence. A charge in brackets is not counted.")
 
 
 def _charge(flip: Row) -> str:
@@ -105,6 +108,28 @@ def _charge(flip: Row) -> str:
 
 def _people(flip: Row) -> str:
     return "withdrawn" if flip["is_withdrawn"] else _PEOPLE[flip["decision"]]
+
+
+# The figures in the sentences of the checks that can differ between two policies.
+_DAY: Final = re.compile(r"Reported on day (\d+)(?:; the window is| of) (\d+)")
+_MILES: Final = re.compile(r" is ([\d,.]+) miles from .*over ([\d.]+)\.$")
+_FIGURES: Final = (
+    (_DAY, "day {figure}", {"pass": "inside", "fail": "outside"}),
+    (_MILES, "{figure} miles", {"pass": "over", "fail": "not over"}),
+)
+
+
+def in_short(check: Mapping[str, str]) -> str:
+    """Why a check differs in a table's width: "day 36: outside 30, inside 45"; else what it would say."""
+    for pattern, what, words_of in _FIGURES:
+        was, becomes = (pattern.search(check[name]) for name in ("why_was", "why_becomes"))
+        if was and becomes and {check["was"], check["becomes"]} <= set(words_of):
+            sides = (
+                f"{words_of[status]} {found[2]}"
+                for status, found in ((check["was"], was), (check["becomes"], becomes))
+            )
+            return f"{what.format(figure=was[1])}: {', '.join(sides)}"
+    return check["why_becomes"]
 
 
 def _why(flip: Row) -> str:

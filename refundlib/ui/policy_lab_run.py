@@ -1,16 +1,14 @@
 """One run of the policy lab on the screen: how far it is, how it ended, what would differ and why."""
 
+from datetime import timedelta
 from typing import Any, Final
 
-import pandas as pd
 import streamlit as st
 
-from refundlib.domain.money import by_currency, format_sums
 from refundlib.services import backtest
-from refundlib.ui import policy_lab_flips, policy_lab_moves, words
+from refundlib.ui import policy_lab_agreement, policy_lab_flips, policy_lab_moves, policy_lab_sums, words
 from refundlib.ui.policy_lab_moves import numbers_of
 from refundlib.ui.shell import Visit, refusals, tell
-from refundlib.ui.text import quiet
 
 REFRESH_SECONDS: Final = 1.0
 
@@ -28,13 +26,17 @@ def show(visit: Visit, row: Row) -> None:
         _ended(row)
 
 
+def period(row: Row) -> str:
+    """The days of a run, the last one included."""
+    return f"{row['since']:%Y-%m-%d} to {row['until'] - timedelta(days=1):%Y-%m-%d}"
+
+
 def _of_what(visit: Visit, row: Row) -> None:
     """Whose run, of which revision with which numbers, and whether the draft was changed since."""
-    days = f"{row['since']:%Y-%m-%d} to {row['until']:%Y-%m-%d}"
     st.markdown(
         f"**Run {row['backtest_id']}** of revision {row['revision']} ({numbers_of(row['policy'])}), asked by "
-        f"{words.plain(row['asked_by_name'])}, {words.moment(row['asked_at'], visit.person)}; reports from "
-        f"{words.plain(days)} (UTC, the last day not included)."
+        f"{words.plain(row['asked_by_name'])}, {words.moment(row['asked_at'], visit.person)}; reports of "
+        f"{words.plain(period(row))} (UTC, both days included)."
     )
     if row["revision"] == row["draft_revision"]:
         return
@@ -54,7 +56,10 @@ def _running(visit: Visit, run: int) -> None:
             st.rerun()
         judged, total = row["claims_judged"], row["claims_total"]
         share = judged / total if total else 0.0
-        st.progress(share, f"{judged:,} of {total:,} claims" if total is not None else "Starting …")
+        told = "Starting a process on every core: a few seconds …"
+        if total is not None:
+            told = f"{judged:,} of {total:,} claims judged; {row['flips_listed']:,} listed that would differ"
+        st.progress(share, told)
         st.button("Cancel", on_click=_cancel, args=(visit, run))
 
 
@@ -78,49 +83,11 @@ def _ended(row: Row) -> None:
 
 def _done(visit: Visit, row: Row) -> None:
     result = row["result"]
-    st.markdown(f"#### {_in_words(result)}")
-    withdrawn = result["withdrawn"]
-    quiet(
-        f"{policy_lab_moves.COUNTED_ONCE} Withdrawn reports are counted apart and move no money: "
-        f"{withdrawn['judged']:,}, of which {withdrawn['differ']:,} would differ."
-    )
+    policy_lab_sums.show(result, row["policy"]["window_days"])
     if result["moves"]:
         policy_lab_moves.tables(result["moves"])
-    _agreement(result["agreement"])
-    if result["differ"] or withdrawn["differ"]:
+    if months := result.get("months"):
+        policy_lab_sums.by_month(months)
+    policy_lab_agreement.show(result)
+    if result["differ"] or result["withdrawn"]["differ"]:
         policy_lab_flips.show(visit, row)
-
-
-def _in_words(result: Row) -> str:
-    """The answer in a sentence: how many would differ, and the money of those advised to be paid."""
-    count, judged = result["differ"], result["judged"] - result["withdrawn"]["judged"]
-    if not count:
-        return f"Nothing would differ: {judged:,} claims, the same advice for each"
-    more, fewer = (
-        by_currency(m for m in result["moves"] if m[side] == "approve") for side in ("becomes", "was")
-    )
-    parts = [f"{count:,} of {judged:,} claims would differ"]
-    if more:
-        parts.append(f"{words.plain(format_sums(more))} more advised to approve")
-    if fewer:
-        parts.append(f"{words.plain(format_sums(fewer))} less")
-    return "; ".join(parts)
-
-
-def _agreement(rows: list[Row]) -> None:
-    """How often what is advised is what people decided, by the clauses it rests on; counts and interval."""
-    if not rows:
-        return
-    st.markdown("#### What people decided")
-    sides = {"old": "By the old rules", "draft": "By the draft"}
-    table: dict[str, Row] = {}
-    for row in rows:
-        told = f"{row['k']:,} of {row['n']:,} ({row['low']:.0%} to {row['high']:.0%})"
-        empty = {"Clause": row["clause"], **dict.fromkeys(sides.values(), "–")}
-        table.setdefault(row["clause"], empty)[sides[row["by"]]] = told
-    st.dataframe(pd.DataFrame(list(table.values())), hide_index=True)
-    quiet(
-        "Decided claims whose advice rests on the clause, and how many of them people decided like that; "
-        "95 % interval. A denial rests on each check that fails, an approval on its reason. Both read the "
-        "facts as they were reported: what an appeal brought is not among them."
-    )

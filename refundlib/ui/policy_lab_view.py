@@ -1,25 +1,29 @@
 """The policy lab on the screen: what can be tried on history, the runs there were, and the shadow runs."""
 
-from datetime import UTC, timedelta
+from datetime import UTC, date, timedelta
 from typing import Any, Final
 
 import pandas as pd
 import streamlit as st
 
-from refundlib.services import backtest, policy_drafts, shadow
+from refundlib.services import backtest, backtest_run, policy_drafts, shadow
 from refundlib.services.backtest import StillRunning
 from refundlib.services.ledger import start_of
-from refundlib.ui import policy_lab_flips, policy_lab_moves, policy_lab_run, words
+from refundlib.ui import policy_lab_agreement, policy_lab_flips, policy_lab_moves, policy_lab_run, words
 from refundlib.ui.figure_parts import chosen_row
-from refundlib.ui.filters import days
 from refundlib.ui.paging import first_page
 from refundlib.ui.policy_lab_moves import numbers_of
+from refundlib.ui.policy_lab_run import period
 from refundlib.ui.shell import Visit, refusals, show_told
 from refundlib.ui.text import quiet
 
 HISTORY_DAYS: Final = 365
 ROWS_SHOWN: Final = 8
 _LAB: Final = "pages/policy_lab.py"
+# What the calendar offers: it lists each year, and a browser's tab dies of ten thousand.
+_EARLIEST: Final = date(1950, 1, 1)
+_LATEST: Final = date(2149, 12, 31)
+_NO_DAYS: Final = "Choose both days. Nothing is judged until then."
 
 Row = dict[str, Any]
 
@@ -107,18 +111,20 @@ def _runs(visit: Visit, rows: list[Row], name: str) -> None:
         ]
     )
     if (at := chosen_row(frame, name, rows_shown=ROWS_SHOWN)) is not None:
-        st.switch_page(_LAB, query_params={"run": str(rows[at]["backtest_id"])})
+        _open(rows[at]["backtest_id"])
     quiet("Click a row to open the run.")
+
+
+def _open(run: int) -> None:
+    """The run on this page, named in its address, which a page that is switched to itself would not keep."""
+    st.query_params["run"] = str(run)
+    first_page()
+    st.rerun()
 
 
 def _standing(row: Row) -> str:
     named = {"draft": "being written", "published": f"published as {row['version']}", "dropped": "dropped"}
     return named[row["draft_state"]]
-
-
-def period(row: Row) -> str:
-    """The days of a run, the last one included."""
-    return f"{row['since']:%Y-%m-%d} to {row['until'] - timedelta(days=1):%Y-%m-%d}"
 
 
 def _result(row: Row) -> str:
@@ -137,21 +143,54 @@ def _result(row: Row) -> str:
 def _ask(visit: Visit, draft: Row) -> None:
     today = visit.desk.clock().astimezone(UTC).date()
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        first, until = days("Reported (UTC days)", today, HISTORY_DAYS)
+        first = _day("Reported from", "first", today - timedelta(days=HISTORY_DAYS - 1))
+        last = _day("to", "last", today)
         is_asked = st.button("Try it on history", type="primary", icon=":material/play_arrow:")
-    if not is_asked:
+    if first is None or last is None or (wrong := _wrong(first, last, today)):
+        st.error(wrong if first and last else _NO_DAYS, icon=":material/event_busy:")
         return
+    # A field shows red what no calendar has, and its day stays the one before: what is tried is said.
+    quiet(f"Tried on the reports of {first} to {last}: UTC days, both included.")
+    if is_asked:
+        _ask_for(visit, draft, first, last)
+
+
+def _day(label: str, key: str, default: date) -> date | None:
+    """A day, to come as well: a field that refused it would keep the one before, and say so in red only."""
+    day: date | None = st.date_input(
+        label,
+        default,
+        min_value=_EARLIEST,
+        max_value=_LATEST,
+        format="YYYY-MM-DD",
+        key=key,
+        bind="query-params",
+        width=150,
+    )
+    return day
+
+
+def _wrong(first: date, last: date, today: date) -> str:
+    """What is wrong with a period, in a sentence; empty when nothing is."""
+    if last < first:
+        return f"The period ends before it begins: {first} to {last}. Choose other days."
+    if last > today:
+        return f"Nothing is reported yet after today, {today}. Choose an earlier last day."
+    return ""
+
+
+def _ask_for(visit: Visit, draft: Row, first: date, last: date) -> None:
+    since, until = start_of(first), start_of(last + timedelta(days=1))
     try:
-        run = backtest.ask(visit.desk, visit.person, draft["draft_id"], start_of(first), start_of(until))
+        with st.spinner("Judging …"):
+            run = backtest_run.ask(visit.desk, visit.person, draft["draft_id"], since, until)
     except StillRunning as refusal:
         st.warning(str(refusal), icon=":material/hourglass_top:")
         if refusal.backtest_id is not None:
             query = {"run": str(refusal.backtest_id)}
             st.page_link(_LAB, label=f"Open run {refusal.backtest_id}, which is running", query_params=query)
         return
-    st.query_params["run"] = str(run)
-    first_page()
-    st.rerun()
+    _open(run)
 
 
 # -- in the shadow ----------------------------------------------------------------------------------------
@@ -170,10 +209,13 @@ def _shadow(visit: Visit, draft: Row) -> None:
         f"{seen.differ:,} of {seen.judged - seen.withdrawn:,} would have differed"
     )
     quiet(
-        f"New reports judged by revision {seen.revision} since it was switched on, as they arrived. "
+        f"New reports judged by revision {seen.revision} since it was switched on, as they arrived; a change "
+        "of the draft, or switching it on again, begins anew. "
         f"{policy_lab_moves.COUNTED_ONCE} Withdrawn reports: {seen.withdrawn:,}."
     )
     if seen.moves:
         policy_lab_moves.tables(seen.moves)
+    if seen.agreement:
+        st.markdown(policy_lab_agreement.sentence(seen.decided, seen.agreement))
     if seen.flips:
         policy_lab_flips.table(seen.flips, "shadow", {})

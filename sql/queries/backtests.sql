@@ -61,15 +61,21 @@ ORDER BY b.backtest_id DESC
 LIMIT :limit;
 
 -- name: take(backtest_id, at)$
--- A process begins a running backtest, from its first claim on; the number of the attempt.
-WITH cleared AS (
+-- A process begins a running backtest, from its first claim on; the number of the attempt. Of one that has ended
+-- nothing is touched.
+WITH taken AS (
+    UPDATE refunds.backtests
+    SET attempt = attempt + 1, claims_judged = 0, flips_listed = 0, seen_at = :at
+    WHERE backtest_id = :backtest_id AND state = 'running'
+    RETURNING backtest_id, attempt
+),
+cleared AS (
     DELETE FROM refunds.backtest_flips f
-    WHERE f.backtest_id = :backtest_id
+    USING taken t
+    WHERE f.backtest_id = t.backtest_id
 )
-UPDATE refunds.backtests
-SET attempt = attempt + 1, claims_judged = 0, flips_listed = 0, seen_at = :at
-WHERE backtest_id = :backtest_id AND state = 'running'
-RETURNING attempt;
+SELECT t.attempt
+FROM taken t;
 
 -- name: go_on(backtest_id, attempt, claims_judged, claims_total, flips_listed, at)$
 -- How far a running backtest is; nothing comes back when it was ended or begun again.
@@ -97,6 +103,16 @@ RETURNING backtest_id;
 UPDATE refunds.backtests
 SET state = 'failed', error = :error
 WHERE state = 'running' AND seen_at < :silent_since;
+
+-- name: claims_up_to(since, until, most)$
+-- How many claims are reported in a period, counted no further than some number.
+SELECT count(*)
+FROM (
+    SELECT
+    FROM refunds.reports r
+    WHERE r.reported_at >= :since AND r.reported_at < :until
+    LIMIT :most
+) AS n;
 
 -- name: parts(since, until, size)
 -- The claims reported in a period, in parts of some size by their id.

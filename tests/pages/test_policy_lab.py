@@ -1,10 +1,12 @@
 """The policy lab on the screen: asked, run, read; whose run it is; its claims, and the way there and back."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 from streamlit.testing.v1 import AppTest
 
 from refundlib.domain.people import Person
@@ -18,7 +20,7 @@ from refundlib.services.intake import file_report
 from refundlib.services.policy_drafts import change_draft, drop_draft, publish, set_shadow, write_draft
 from refundlib.services.shadow import judge_in_shadow
 from refundlib.ui import desk as ui_desk
-from refundlib.ui import policy_lab_flips
+from refundlib.ui import policy_lab_flips, policy_lab_sums
 from refundlib.ui.shell import Visit
 from tests.conftest import Clock
 from tests.market import Market
@@ -93,7 +95,9 @@ def test_from_asking_to_flips(
     tables = [each.value for each in at.dataframe]
     flips = next(each for each in tables if "Why" in each)
     assert len(flips) == min(kept["differ"] + kept["withdrawn"]["differ"], backtest.FLIPS_A_PAGE)
-    assert flips["Why"].str.contains("the window is 30 days").all()
+    assert flips["Why"].str.fullmatch(r"day \d+: outside 30, inside 45").all()
+    months = next(each for each in tables if "Reported in" in each)
+    assert months["Would differ"].sum() == kept["differ"]
     moves = next(each for each in tables if "Refunded by people" in each)
     assert moves["Claims"].sum() == kept["differ"]
     assert set(moves["Would differ"]) <= {"advise deny → advise approve", "advise deny → advise a look"}
@@ -114,9 +118,22 @@ def test_advice_and_decision_are_told_apart(desk: Desk, people: People, draft: i
     }
     (flip,) = next(each for each in tables if "Why" in each).to_dict("records")
     assert (flip["Would differ"], flip["People"]) == ("advise deny → advise approve", "denied")
-    agreement = next(each for each in tables if "Clause" in each).set_index("Clause")
-    assert agreement.loc["W1", "By the old rules"] == "1 of 1 (21% to 100%)"
-    assert agreement.loc["P1", "By the draft"] == "0 of 1 (0% to 79%)"
+    agreement = next(each for each in tables if "Advice rests on" in each)
+    assert agreement.to_dict("split")["data"] == [
+        ["W1 reported in time", "1 of 1 (21% to 100%)", "no claim"],
+        ["P1 phone is not valid", "no claim", "0 of 1 (0% to 79%)"],
+        ["All, each claim once", "1 of 1 (21% to 100%)", "0 of 1 (0% to 79%)"],
+    ]
+    shown = said(at)
+    assert (
+        "Of 1 claim that people decided, the old version agreed with 1 of the 1 it advises on "
+        "(21% to 100%), the draft agreed with 0 of the 1 it advises on (0% to 79%)."
+    ) in shown
+    assert (
+        r"1 of 1 claims would differ: \$25\.00 more would be credited than by the version in force" in shown
+    )
+    assert r"\$25\.00 is 100.0% of the \$25\.00 of charges reported in the period" in shown
+    assert "Pros who were told 30 days did not report on days 31 to 45" in shown
     assert "→ approved" not in str(tables)
 
 
@@ -163,6 +180,81 @@ def test_settled_drafts_keep_their_runs(desk: Desk, people: People, draft: int, 
     assert "The draft was dropped" in said(lab(draft=other))
     table = next(each.value for each in lab().dataframe if "Result" in each.value)
     assert list(table["It is"]) == ["dropped", "published as 2026-12"]
+
+
+def test_what_cannot_be_a_period(desk: Desk, people: People, draft: int, clock: Clock) -> None:
+    """Turned round, or in days to come: a sentence, and nothing is tried whatever is pressed."""
+    today = clock.now.date()
+    for last, told in (
+        (today - timedelta(days=900), "The period ends before it begins"),
+        (today + timedelta(days=900), "Nothing is reported yet after today"),
+        (None, "Choose both days."),
+    ):
+        at = lab(draft=draft)
+        at.date_input(key="last").set_value(last).run()
+        next(each for each in at.button if each.label == "Try it on history").click().run()
+        assert told in said(at)
+        assert "Tried on the reports of" not in said(at)
+    assert backtest.runs(desk, people["mo"]) == []
+    assert f"to {today}: UTC days, both included" in said(lab(draft=draft))
+
+
+def test_a_run_opened_from_the_list_stays(desk: Desk, people: People, draft: int, late: str) -> None:
+    """The address gets the run, so that a filter or another click does not lose it."""
+    number = tried(desk, people, draft)
+    at = lab(draft=draft)
+    (key,) = (each.key for each in at.dataframe if each.key and each.key.startswith("runs-of-draft"))
+    at.session_state[key] = {"selection": {"rows": [], "columns": [], "cells": [(0, "Draft")]}}
+    at.run()
+    assert at.query_params["run"] in (str(number), [str(number)])
+    assert "1 of 1 claims would differ" in said(at.run())
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "told"),
+    [
+        (
+            ("fail", "Reported on day 36; the window is 30 days."),
+            ("pass", "Reported on day 36 of 45."),
+            "day 36: outside 30, inside 45",
+        ),
+        (
+            ("pass", "The job moved: Reno, NV 89501 is 12.3 miles from Sparks, NV 89431, over 10."),
+            (
+                "fail",
+                "The job is still near: Reno, NV 89501 is 12.3 miles from Sparks, NV 89431, not over 25.",
+            ),
+            "12.3 miles: over 10, not over 25",
+        ),
+        (("unsure", "It is unclear."), ("pass", "It is clear."), "It is clear."),
+    ],
+)
+def test_why_fits_its_column(was: tuple[str, str], becomes: tuple[str, str], told: str) -> None:
+    """The figures of the checks that can differ; what is not known is told in its own words."""
+    check = {"was": was[0], "why_was": was[1], "becomes": becomes[0], "why_becomes": becomes[1]}
+    assert policy_lab_flips.in_short(check) == told
+
+
+@pytest.mark.parametrize(("days", "told"), [(45, "will cost more"), (20, "will save less"), (30, "")])
+def test_what_history_cannot_tell(days: int, told: str) -> None:
+    """Only of another window, in its direction, beside the one most claims had."""
+    windows = [{"days": 30, "claims": 90}, {"days": 14, "claims": 3}]
+    assert told in policy_lab_sums.caveat(windows, days)
+    assert bool(policy_lab_sums.caveat(windows, days)) == bool(told)
+
+
+def test_runs_kept_before_have_less_to_show(desk: Desk, people: People, draft: int, late: str) -> None:
+    """A result without the later counts is shown as far as it goes."""
+    number = tried(desk, people, draft)
+    result = backtest.backtest(desk, people["mo"], number)["result"]
+    for name in ("months", "money", "windows", "decided"):
+        del result[name]
+    result["agreement"] = [row for row in result["agreement"] if row["clause"] != "all"]
+    with desk.transaction() as conn:
+        conn.execute(text("UPDATE refunds.backtests SET result = :r"), {"r": json.dumps(result)})
+    at = lab(run=number)
+    assert "1 of 1 claims would differ" in said(at)
+    assert not at.exception
 
 
 def test_how_a_run_ends(desk: Desk, people: People, draft: int, clock: Clock) -> None:
@@ -214,8 +306,8 @@ def test_flips_as_csv(desk: Desk, people: People, draft: int, late: str) -> None
     number = tried(desk, people, draft)
     assert "CSV" in [each.proto.label for each in lab(run=number).get("download_button")]
     visit = Visit(desk, people["mo"])
-    text = policy_lab_flips._csv(visit, number, {"was": "deny"}).decode("utf-8-sig")
-    head, row = text.splitlines()
+    told = policy_lab_flips._csv(visit, number, {"was": "deny"}).decode("utf-8-sig")
+    head, row = told.splitlines()
     assert head.startswith(
         "report,charge,reason,category,currency,amount,counted,advised,would_advise,people"
     )
@@ -255,6 +347,7 @@ def test_the_shadow_is_compared(market: Market, desk: Desk, people: People, cloc
     at = lab(draft=draft)
     assert "1 of 2 would differ" in said(at)
     assert "judged by revision 1 since it was switched on" in said(at)
+    assert "a change of the draft, or switching it on again, begins anew" in said(at)
     money = next(each.value for each in at.dataframe if "Refunded by people" in each.value)
     assert list(money["Charges in total"]) == ["$10.00"]
     assert {"Reason", "Category"} <= {column for each in at.dataframe for column in each.value.columns}

@@ -23,10 +23,10 @@ from refundlib.domain.people import Person
 from refundlib.domain.policy import BUILT_IN, Policy
 from refundlib.reference.phones import PhoneNumbers
 from refundlib.reference.zips import ZipTable
-from refundlib.services import backtest, backtest_judging
-from refundlib.services.backtest import StillRunning, ask, begin, cancel, flips, runs, runs_of_version
-from refundlib.services.backtest_judging import Flip, Tally, judge_history
-from refundlib.services.backtest_run import end_silent, run
+from refundlib.services import backtest, backtest_judging, backtest_run
+from refundlib.services.backtest import StillRunning, begin, cancel, flips, runs, runs_of_version
+from refundlib.services.backtest_judging import EVERY_CLAUSE, Flip, Tally, credits_of, judge_history
+from refundlib.services.backtest_run import ask, end_silent, run
 from refundlib.services.decisions import decide
 from refundlib.services.demo import load_demo
 from refundlib.services.desk import Desk
@@ -119,11 +119,16 @@ def test_thirty_days_to_forty_five(desk: Desk, history: list[Told]) -> None:
     tally, found = judge(desk, FORTY_FIVE)
     wanted, charges, money = Counter(), Counter(), Counter()
     agree, decided = Counter(), Counter()
+    months, reported, settled = Counter(), 0, 0
     counts = counting(history)
     for facts, decision, is_withdrawn in history:
         (was, old), (becomes, new) = advised(facts, 30), advised(facts, 45)
         if is_withdrawn:
             continue
+        months[facts["report"]["reported_at"][:7]] += 1
+        if facts["report"]["report_id"] in counts:
+            reported += facts["charge"]["amount"]
+            settled += facts["charge"]["amount"] * (decision is not None)
         if was != becomes:
             people = {"approve": "refunded", "deny": "denied", None: "undecided"}[decision]
             key = (was, becomes, facts["report"]["reason"], facts["lead"]["category"], "USD", people)
@@ -133,8 +138,9 @@ def test_thirty_days_to_forty_five(desk: Desk, history: list[Told]) -> None:
                 money[key] += facts["charge"]["amount"]
         if decision:
             for by, said, clauses in (("old", was, old), ("draft", becomes, new)):
-                decided.update((clause, by) for clause in clauses)
-                agree.update((clause, by) for clause in clauses if said == decision)
+                all_of = {*clauses, EVERY_CLAUSE} if clauses else set()
+                decided.update((clause, by) for clause in all_of)
+                agree.update((clause, by) for clause in all_of if said == decision)
     assert len(wanted) > 3
     assert {key: tuple(n) for key, n in tally.moves.items()} == {
         key: (n, charges[key], money[key]) for key, n in wanted.items()
@@ -146,6 +152,11 @@ def test_thirty_days_to_forty_five(desk: Desk, history: list[Told]) -> None:
     assert (tally.judged, tally.differ) == (len(history), wanted.total())
     assert len(found) == tally.differ + tally.withdrawn_differ
     assert tally.withdrawn.total() == sum(told.is_withdrawn for told in history)
+    assert tally.decided == sum(told.decision is not None and not told.is_withdrawn for told in history)
+    assert {month: n for (month,), (n, _differ) in tally.months.items()} == months
+    assert sum(differ for _n, differ in tally.months.values()) == tally.differ
+    assert dict(tally.money) == {("USD",): [reported, settled]}
+    assert dict(tally.windows) == {30: months.total()}
     for flip in found:
         (changed,) = flip.changed
         assert (changed["id"], changed["was"], changed["becomes"]) == ("within_window", "fail", "pass")
@@ -208,9 +219,35 @@ def test_agreement_is_by_what_decides(market: Market, desk: Desk, people: People
     report = file_report(desk, people["dana"], Report("c", "invalid_phone"))
     decide(desk, people["dana"], report, "deny", idempotency_key="k", reason="late")
     tally, _ = judge(desk, FORTY_FIVE)
-    assert dict(tally.agreement) == {("W1", "old"): [1, 1], ("P1", "draft"): [1, 0]}
+    assert dict(tally.agreement) == {
+        ("W1", "old"): [1, 1],
+        ("all", "old"): [1, 1],
+        ("P1", "draft"): [1, 0],
+        ("all", "draft"): [1, 0],
+    }
     row = next(each for each in tally.to_json()["agreement"] if each["by"] == "old")
     assert row == {"clause": "W1", "by": "old", "n": 1, "k": 1, "low": 0.2065, "high": 1.0}
+
+
+def test_what_a_person_decides_is_no_credit() -> None:
+    """Denied that becomes approved is more, the other way less; to and from a person stand beside."""
+
+    def move(was: str, becomes: str, amount: int, currency: str = "USD") -> dict[str, Any]:
+        return {"was": was, "becomes": becomes, "claims": 2, "amount": amount, "currency": currency}
+
+    sums = credits_of(
+        [
+            move("deny", "approve", 100),
+            move("deny", "approve", 30, "JPY"),
+            move("approve", "deny", 7),
+            move("approve", "review", 20),
+            move("deny", "review", 5),
+            move("review", "approve", 1000),
+        ]
+    )
+    assert (sums.more, sums.less) == ({"JPY": 30, "USD": 100}, {"USD": 7})
+    assert (sums.to_person, sums.to_person_claims) == ({"USD": 25}, 4)
+    assert (sums.from_person, sums.from_person_claims) == ({"USD": 1000}, 2)
 
 
 def test_on_both_cores_the_same(desk: Desk, history: list[Told], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -356,6 +393,18 @@ def test_a_killed_run_is_run_again(
     assert len(flips(desk, people["mo"], asked, limit=9999)) == tally.differ + tally.withdrawn_differ
 
 
+def test_a_run_that_is_done_is_not_touched(
+    desk: Desk, people: People, asked: int, history: list[Told]
+) -> None:
+    """Run again by mistake it is refused, and its list is still there."""
+    run(desk, people["mo"], asked, processes=0)
+    listed = flips(desk, people["mo"], asked, limit=9999)
+    assert listed
+    with pytest.raises(WrongState, match="is done"):
+        run(desk, people["mo"], asked, processes=0)
+    assert flips(desk, people["mo"], asked, limit=9999) == listed
+
+
 def test_an_earlier_attempt_writes_no_more(
     desk: Desk, people: People, asked: int, history: list[Told], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -447,8 +496,28 @@ class Starter:
         self.started.append((backtest_id, person_id))
 
 
-def test_asked_for_it_is_started(desk: Desk, people: People) -> None:
+def test_little_is_judged_at_once(
+    desk: Desk, people: People, market: Market, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A short history needs no process: it is done when it was asked for; a fault is kept with the run."""
+    late_charge(market, clock)
+    file_report(desk, people["dana"], Report("c", "invalid_phone"))
+    draft, starter = write_draft(desk, people["mo"], LONGER), Starter()
+    quick = replace(desk, starter=starter)
+    done = backtest.backtest(desk, people["mo"], ask(quick, people["mo"], draft, *EVER))
+    assert (done["state"], done["result"]["judged"], starter.started) == ("done", 1, [])
+
+    def breaks(*_args: Any) -> Any:
+        raise RuntimeError("the disk is full")
+
+    monkeypatch.setattr(backtest_judging, "judge_part", breaks)
+    failed = backtest.backtest(desk, people["mo"], ask(quick, people["mo"], draft, *EVER))
+    assert (failed["state"], "fault of the program" in failed["error"]) == ("failed", True)
+
+
+def test_asked_for_it_is_started(desk: Desk, people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     """The desk's starter gets the run that was kept; one that cannot be started has failed at once."""
+    monkeypatch.setattr(backtest_run, "AT_ONCE_CLAIMS_MAX", -1)
     draft = write_draft(desk, people["mo"], LONGER)
     starter = Starter()
     number = ask(replace(desk, starter=starter), people["mo"], draft, *EVER)
@@ -460,9 +529,10 @@ def test_asked_for_it_is_started(desk: Desk, people: People) -> None:
 
 
 def test_what_is_refused(desk: Desk, people: People) -> None:
-    """A period that ends before it begins, a draft that is not there or is settled, somebody who may not."""
+    """A period turned round or to come, a draft that is not there or is settled, somebody who may not."""
     draft = write_draft(desk, people["mo"], LONGER)
-    for bad in (EVER[::-1], (EVER[0], EVER[0])):
+    to_come = datetime(2099, 1, 1, tzinfo=UTC), EVER[1]
+    for bad in (EVER[::-1], (EVER[0], EVER[0]), to_come):
         with pytest.raises(BadFigure):
             begin(desk, people["mo"], draft, *bad)
     for unknown in (999, 10**30):
@@ -485,7 +555,11 @@ def test_nothing_happened_then(desk: Desk, people: People) -> None:
         "differ": 0,
         "moves": [],
         "withdrawn": {"judged": 0, "differ": 0},
+        "decided": 0,
         "agreement": [],
+        "months": [],
+        "money": [],
+        "windows": [],
     }
 
 
@@ -536,7 +610,9 @@ def test_the_command_line_tells_all(at_the_command_line: Any) -> None:
     told = at_the_command_line(*days).output
     assert "1 claims judged; 1 would differ" in told
     assert "advise deny → approve" in told
-    assert "W1 by the old rules: people agree with 1 of 1 (21% to 100%)" in told
+    assert "$25.00 more would be credited than by the version in force" in told
+    assert "W1  by the old rules: people agree with 1 of 1 (21% to 100%)" in told
+    assert "all by the draft: people agree with 0 of 1 (0% to 79%)" in told
     answer = json.loads(at_the_command_line(*days, "--json").stdout)
     assert answer["flips_listed"] == {"listed": 1, "of": 1}
     assert [(move["people"], move["charges"], move["amount"]) for move in answer["moves"]] == [
@@ -550,3 +626,25 @@ def test_a_period_turned_round_is_refused(at_the_command_line: Any) -> None:
     refused = at_the_command_line("--from", "2030-01-01", "--to", "2020-01-01")
     assert refused.exit_code == 1
     assert "The period ends before it begins." in refused.stderr
+
+
+def test_what_is_needed_is_said() -> None:
+    """--help names what is needed, and that the last day is not judged; without it, how to call it."""
+    told = " ".join(CliRunner().invoke(main, ["backtest", "--help"]).output.split())
+    assert told.count("Needed: ") == 3
+    assert "the day after the last, which is not judged" in told
+    assert "as the operator of this machine" in told
+    refused = CliRunner().invoke(main, ["backtest", "--from", "2026-01-01"])
+    assert (refused.exit_code, "--draft FILE --from D --to D" in refused.stderr) == (1, True)
+
+
+def test_reading_makes_no_database(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """Where there is none it says where it looked and what to set, and leaves nothing behind."""
+    draft, home = tmp_path / "draft.json", tmp_path / "home"
+    draft.write_text('{"version": "45", "window_days": 45}')
+    monkeypatch.setattr(bootstrap, "settings", lambda: bootstrap.Settings(home=home, database_url=None))
+    days = ("--from", "2026-01-01", "--to", "2026-02-01")
+    refused = CliRunner().invoke(main, ["backtest", "--draft", str(draft), *days])
+    assert refused.exit_code == 1
+    assert f"There is no database in {home}. Set REFUNDS_HOME" in refused.stderr
+    assert not home.exists()

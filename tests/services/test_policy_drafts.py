@@ -313,7 +313,7 @@ def test_a_draft_that_fell_behind(desk: Desk, people: People, clock: Clock) -> N
     assert publish(desk, people["noor"], second, revision=2) == "hours"
 
 
-def test_a_draft_begun_from_a_revoked_version_keeps_its_words(desk: Desk, people: People, clock: Clock) -> None:
+def test_a_draft_of_a_revoked_version_keeps_its_words(desk: Desk, people: People, clock: Clock) -> None:
     """What the revoked version said as well is not taken away from the draft that wanted it first."""
     mine = write_draft(desk, people["mo"], replace(LONGER, version="mine"))
     soon = clock.now + timedelta(days=7)

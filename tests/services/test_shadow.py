@@ -88,6 +88,12 @@ def test_money_is_counted_as_in_a_backtest(market: Market, desk: Desk, people: P
     judge_in_shadow(desk)
     seen = shadow(desk, people["mo"], draft)
     assert (seen.judged, seen.withdrawn, seen.differ) == (3, 1, 2)
+    # The first was denied, which one day advises and thirty do not.
+    assert seen.decided == 1
+    assert {by: (row["n"], row["k"]) for by, row in seen.agreement.items()} == {
+        "old": (1, 0),
+        "draft": (1, 1),
+    }
     what = ("was", "becomes", "reason", "category", "currency", "people", "claims", "charges", "amount")
     assert [tuple(move[name] for name in what) for move in seen.moves] == [
         ("approve", "deny", "clear_no", "plumbing", "USD", "denied", 1, 0, 0),
@@ -132,3 +138,15 @@ def test_the_draft_changes_while_it_judges(
     assert market.one(kept) == "1 deny"
     judge_in_shadow(desk)
     assert market.one(kept) == ("1 deny" if what == "published" else "1 deny, 2 approve")
+
+
+def test_switched_on_twice_it_goes_on(market: Market, desk: Desk, people: People, clock: Clock) -> None:
+    """A second press, from a page that is old, does not begin the comparison anew."""
+    draft = write_draft(desk, people["mo"], ONE_DAY)
+    set_shadow(desk, people["mo"], draft, shadow=True)
+    clock.advance(timedelta(minutes=1))
+    late_report(market, desk, people, clock)
+    judge_in_shadow(desk)
+    clock.advance(timedelta(minutes=1))
+    set_shadow(desk, people["noor"], draft, shadow=True)
+    assert shadow(desk, people["mo"], draft).judged == 1

@@ -89,7 +89,7 @@ def migrate_database(database_url: str, on_applied: Callable[[str], None] = lamb
     engine = make_engine(database_url, statement_timeout_ms=0)
     try:
         applied = migrate(engine, on_applied=on_applied)
-        fill_zip_regions(engine, ZipTable().states())
+        fill_zip_regions(engine, ZipTable().states)
     finally:
         engine.dispose()
     return applied

@@ -5,6 +5,7 @@ A template that names a fact nobody gave is an error at once, not a hole in a le
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,17 +42,22 @@ class TemplateLetters:
     """Letters from Jinja2 templates in plain text."""
 
     def __init__(self, folder: Path = _FOLDER) -> None:
-        self._environment = _environment(folder)
-        self._templates = {kind: self._read(folder / f"{kind}.txt") for kind in KINDS}
-
-    def _read(self, path: Path) -> tuple[Template, Template]:
-        subject, _, body = path.read_text(encoding="utf-8").partition("\n")
-        return self._environment.from_string(subject), self._environment.from_string(body)
+        self._templates = _templates(folder)
 
     def compose(self, kind: str, facts: Mapping[str, Any]) -> Letter:
         """The letter of a kind. KeyError for an unknown kind, jinja2.UndefinedError for a fact not given."""
         subject, body = self._templates[kind]
         return Letter(_one_line(subject.render(facts)), body.render(facts).strip() + "\n")
+
+
+@lru_cache(maxsize=2)
+def _templates(folder: Path) -> Mapping[str, tuple[Template, Template]]:
+    """Subject and body of each kind, compiled once a process."""
+    environment, found = _environment(folder), {}
+    for kind in KINDS:
+        subject, _, body = (folder / f"{kind}.txt").read_text(encoding="utf-8").partition("\n")
+        found[kind] = environment.from_string(subject), environment.from_string(body)
+    return found
 
 
 def _environment(folder: Path) -> Environment:

@@ -91,6 +91,7 @@ class _Sale:
     at: datetime
     claim: Claim | None = None
     key: str = ""
+    by_card: bool = False
     amount: int = 0
 
 
@@ -283,7 +284,7 @@ class _Neighbourhood:
         rng, pro = self.rng, sale.pro
         low, high = CATEGORIES[lead.category][:2]
         sale.amount = round(rng.randint(low, high), -2) - rng.choice((0, 1, 0))
-        by_card = rng.random() < 0.25
+        sale.by_card = by_card = rng.random() < 0.25
         top_up = sale.amount if by_card else rng.choice((5_000, 10_000, 20_000))
         if by_card or pro.cover < sale.amount:
             yield (
@@ -365,7 +366,8 @@ class _Neighbourhood:
                 "note": notes.note(rng, claim.case, approve, claim.age_days),
             },
         )
-        if approve and rng.random() < 0.16:
+        # A charge paid by card has its payment to itself; behind another's credit others may have emptied it.
+        if approve and sale.by_card and rng.random() < 0.64:
             yield from self._card_refund(sale, decided_at)
 
     def _card_refund(self, sale: _Sale, decided_at: datetime) -> Rows:

@@ -219,3 +219,11 @@ def test_a_draft_waits_to_be_tried(owner_desk: Desk) -> None:
     noor = Person("noor", "Noor Aziz", frozenset({"manager"}))
     (draft,) = drafts(owner_desk, noor)
     assert (draft["version"], draft["window_days"], draft["written_by"]) == ("2026-04", 45, ["mo"])
+
+
+@pytest.mark.parametrize("hours", [0, 7, 31, 100])
+def test_it_loads_whenever_it_is_made(owner_desk: Desk, hours: int) -> None:
+    """Card refunds ask no payment for more than it has left, at whatever moment the market ends."""
+    loaded = load_demo(owner_desk, charges=1000, seed=7, as_of=AS_OF + timedelta(hours=hours))
+    assert loaded.counts["charges"] == 1000
+    assert loaded.counts["card_refunds"] > 0

@@ -367,7 +367,7 @@ class _Neighbourhood:
             },
         )
         # A charge paid by card has its payment to itself; behind another's credit others may have emptied it.
-        if approve and sale.by_card and rng.random() < 0.64:
+        if approve and sale.by_card and rng.random() < 0.9:
             yield from self._card_refund(sale, decided_at)
 
     def _card_refund(self, sale: _Sale, decided_at: datetime) -> Rows:

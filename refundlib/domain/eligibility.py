@@ -370,26 +370,38 @@ def _terms_violated(bundle: Bundle, conversation: tuple[Message, ...]) -> _Findi
 # -- P1 --------------------------------------------------------------------------------------------------
 
 
+NumberKind = Literal["none", "repeated", "invalid", "needs_plus", "fictional", "valid"]
+
+
+def kind_of_number(number: str, phone_book: PhoneBook) -> NumberKind:
+    """What a telephone number is: where the check P1 draws its lines.
+
+    "none": no digits; "repeated": one digit; "needs_plus": valid only once a + is put before it.
+    """
+    digits = [character for character in number if character.isdigit()]
+    if not digits:
+        return "none"
+    if len(set(digits)) == 1:
+        return "repeated"
+    if not phone_book.is_valid(number):
+        return "needs_plus" if "+" not in number and phone_book.is_valid(f"+{number}") else "invalid"
+    return "fictional" if phone_book.is_fictional(number) else "valid"
+
+
 def _phone_invalid(bundle: Bundle, conversation: tuple[Message, ...], phone_book: PhoneBook) -> _Finding:
     number = bundle.customer.phone.strip()
     evidence = (_whole("customer.phone", bundle.customer.phone),) if bundle.customer.phone else ()
-    digits = [character for character in number if character.isdigit()]
-    if not digits:
-        why = f"{number[:30]!r} has no digits." if number else "There is no phone number."
-        return _Finding("pass", why, evidence)
-    if len(set(digits)) == 1:
-        return _Finding("pass", f"{number[:30]} is one digit repeated, not a phone number.", evidence)
-    if not phone_book.is_valid(number):
-        return _not_valid(number, evidence, phone_book)
-    if phone_book.is_fictional(number):
-        return _Finding("unsure", f"{number[:30]} is one of the numbers kept for fiction.", evidence)
-    return _valid_number(number, evidence, conversation)
-
-
-def _not_valid(number: str, evidence: tuple[Evidence, ...], phone_book: PhoneBook) -> _Finding:
-    if "+" not in number and phone_book.is_valid(f"+{number}"):
-        return _Finding("unsure", f"{number[:30]} is valid only abroad, with a + before it.", evidence)
-    return _Finding("pass", f"{number[:30]} is not a valid phone number.", evidence)
+    kind, shown = kind_of_number(number, phone_book), number[:30]
+    if kind == "valid":
+        return _valid_number(number, evidence, conversation)
+    found: dict[NumberKind, tuple[Status, str]] = {
+        "none": ("pass", f"{shown!r} has no digits." if number else "There is no phone number."),
+        "repeated": ("pass", f"{shown} is one digit repeated, not a phone number."),
+        "invalid": ("pass", f"{shown} is not a valid phone number."),
+        "needs_plus": ("unsure", f"{shown} is valid only abroad, with a + before it."),
+        "fictional": ("unsure", f"{shown} is one of the numbers kept for fiction."),
+    }
+    return _Finding(*found[kind], evidence)
 
 
 def _valid_number(number: str, evidence: tuple[Evidence, ...], conversation: tuple[Message, ...]) -> _Finding:

@@ -12,7 +12,15 @@ from datetime import timedelta
 from typing import Final
 
 from refundlib.domain.claim import Bundle
-from refundlib.domain.eligibility import CHECK_OF_REASON, Gazetteer, PhoneBook, first_response, miles_moved
+from refundlib.domain.eligibility import (
+    CHECK_OF_REASON,
+    Gazetteer,
+    NumberKind,
+    PhoneBook,
+    first_response,
+    kind_of_number,
+    miles_moved,
+)
 
 VALID_NUMBER: Final = "valid number"
 WHY_MAX: Final = 4
@@ -36,6 +44,14 @@ _CATEGORY: Final = 0.3
 _DAY: Final = 0.2
 _KIND: Final = 0.2
 
+_TOLD_OF_NUMBER: Final[Mapping[NumberKind, str]] = {
+    "none": "no number",
+    "repeated": "number not valid",
+    "invalid": "number not valid",
+    "needs_plus": "number valid only with a +",
+    "fictional": "number kept for fiction",
+    "valid": VALID_NUMBER,
+}
 _TOLD_OF_CHECK: Final = {
     "pass": "same check passed",
     "fail": "same check failed",
@@ -85,7 +101,7 @@ def traits(
         statuses={check: status for check, status in statuses.items() if status != "not_applicable"},
         day=max(1, math.ceil(age / timedelta(days=1))),
         miles=miles_moved(bundle, gazetteer),
-        number=kind_of_number(bundle.customer.phone, phone_book),
+        number=number_in_words(bundle.customer.phone, phone_book),
         is_answered=bool(first_response(bundle.conversation())),
         words=frozenset(words_said(bundle)),
     )
@@ -98,20 +114,12 @@ def words_said(bundle: Bundle) -> list[str]:
     return list(dict.fromkeys(_WORD.findall(" ".join(said)[:_CHARACTERS_MAX].lower())))
 
 
-def kind_of_number(phone: str, phone_book: PhoneBook) -> str:
-    """What a telephone number is, in a few words; the same line as the check P1 draws."""
+def number_in_words(phone: str, phone_book: PhoneBook) -> str:
+    """What a telephone number is, in a few words."""
     number = phone.strip()
-    digits = [character for character in number if character.isdigit()]
-    if not digits:
-        return "no number"
-    if len(set(digits)) == 1:
-        return "number not valid"
-    if not phone_book.is_valid(number):
-        is_abroad = "+" not in number and phone_book.is_valid(f"+{number}")
-        return "number valid only with a +" if is_abroad else "number not valid"
-    if phone_book.is_fictional(number):
-        return "number kept for fiction"
-    return "number abroad" if number.startswith("+") and not number.startswith("+1") else VALID_NUMBER
+    kind = kind_of_number(number, phone_book)
+    is_abroad = kind == "valid" and number.startswith("+") and not number.startswith("+1")
+    return "number abroad" if is_abroad else _TOLD_OF_NUMBER[kind]
 
 
 def rarity(of: Iterable[Traits]) -> dict[str, float]:

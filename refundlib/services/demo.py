@@ -16,6 +16,7 @@ from refundlib.demo.market import PREFIX, Scale, rows
 from refundlib.domain.errors import CardRefundRefused, Refusal, WrongState
 from refundlib.domain.exchange import TABLES
 from refundlib.domain.people import Person
+from refundlib.domain.policy import LABELS
 from refundlib.domain.reconciling import complete_until
 from refundlib.services import batches, card_refunds, decisions, reconciliation, rollup, triage
 from refundlib.services.desk import Desk
@@ -23,7 +24,7 @@ from refundlib.services.importing import import_folder
 from refundlib.services.importing.folder import Progress
 from refundlib.services.ledger import start_of
 from refundlib.services.people import save_person
-from refundlib.services.policy_drafts import Draft, published, write_draft
+from refundlib.services.policy_drafts import Draft, newest, published, write_draft
 from refundlib.services.queue import Filters, page
 
 PEOPLE: Final = (
@@ -111,15 +112,11 @@ def _grow(
 def _policy_half_done(desk: Desk) -> None:
     """A manager's draft, to be tried on history and published by the other; again it is refused."""
     mo = Person("mo", "Mo Haddad", frozenset({"manager"}))
-    now = published(desk, mo)[0]
+    latest = newest(published(desk, mo))
+    figures = {name: latest[name] for name in LABELS} | {"window_days": 45}
     draft = Draft(
+        **figures,
         version=f"{desk.clock() + timedelta(days=31):%Y-%m}",
-        window_days=45,
-        job_changed_miles=now["job_changed_miles"],
-        sla_hours=now["sla_hours"],
-        card_refund_days=now["card_refund_days"],
-        spend_order=now["spend_order"],
-        approval_limit_minor=now["approval_limit_minor"],
         clauses={},
         sources={},
         note="Pros say that 30 days are short for jobs that begin later. What would 45 cost?",

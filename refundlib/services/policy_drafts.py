@@ -161,14 +161,7 @@ def change_draft(desk: Desk, actor: Person, draft_id: int, draft: Draft, *, revi
         if kept == _told(old):
             return
         _demand_new_name(rows, kept["version"])
-        queries.policies.change_draft(
-            conn,
-            draft_id=draft_id,
-            **_columns(kept),
-            based_on=old["based_on"],
-            author=actor.person_id,
-            at=desk.clock(),
-        )
+        _rewrite(conn, desk, draft_id, kept, based_on=old["based_on"], author=actor)
         _audit(conn, desk, actor, draft_id, "policy_changed", _told(old), kept, kept["note"])
 
 
@@ -190,14 +183,7 @@ def take_over(desk: Desk, actor: Person, draft_id: int, *, revision: int) -> lis
         if not base["revoked_at"]:
             kept |= taken_over(base, old, latest)
         _demand_policy(kept)
-        queries.policies.change_draft(
-            conn,
-            draft_id=draft_id,
-            **_columns(kept),
-            based_on=latest["version"],
-            author=None,
-            at=desk.clock(),
-        )
+        _rewrite(conn, desk, draft_id, kept, based_on=latest["version"], author=None)
         why = f"The changes of {latest['version']}"
         _audit(conn, desk, actor, draft_id, "policy_taken_over", _told(old), kept, why)
     return changes(old, kept)
@@ -432,6 +418,20 @@ def _demand_golden(desk: Desk, row: Row, begins: datetime) -> None:
 
 
 # -- rows ---------------------------------------------------------------------------------------------
+
+
+def _rewrite(
+    conn: Connection, desk: Desk, draft_id: int, kept: Row, *, based_on: str, author: Person | None
+) -> None:
+    """A new revision of a draft. author: who becomes one of its authors, if anybody does."""
+    queries.policies.change_draft(
+        conn,
+        draft_id=draft_id,
+        **_columns(kept),
+        based_on=based_on,
+        author=author.person_id if author else None,
+        at=desk.clock(),
+    )
 
 
 def _columns(kept: Row) -> Row:

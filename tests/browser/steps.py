@@ -1,7 +1,11 @@
 """What people do and see on a page, in words: steps of the browser tests."""
 
-from playwright.sync_api import Locator, Page, expect
+from collections.abc import Callable
+from contextlib import suppress
 
+from playwright.sync_api import Locator, Page, TimeoutError, expect
+
+from refundlib.ui.figure_parts import HEAD_PIXELS, ROW_PIXELS
 from tests.browser.conftest import MailServer, Served
 from tests.browser.test_desk import sign_in
 
@@ -33,6 +37,20 @@ def press(page: Page, label: str) -> None:
     expect(found).to_be_enabled(timeout=PATIENCE_MS)
     still(page)
     found.click()
+
+
+def press_first_row(page: Page, table: Locator, at_x: int, opens: Callable[[int], object]) -> None:
+    """Presses a table's first row until it opens what it leads to; opens: waits so many ms for that.
+
+    A click on a table that is just painted anew is lost, as it is for people.
+    """
+    for _ in range(3):
+        still(page)
+        table.click(position={"x": at_x, "y": HEAD_PIXELS + ROW_PIXELS // 2})
+        with suppress(AssertionError, TimeoutError):
+            opens(PATIENCE_MS // 2)
+            return
+    opens(PATIENCE_MS)
 
 
 def choose_all(page: Page) -> None:

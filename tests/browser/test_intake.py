@@ -1,6 +1,5 @@
 """Intake in a real Chromium: from the conversation to the report, and on until the money is on its way."""
 
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -15,7 +14,6 @@ from refundlib.services.desk import Desk
 from refundlib.services.mailing import send_due
 from refundlib.services.marketplace_feed import resume_on_message
 from refundlib.services.payouts import look_after, send_released
-from refundlib.ui.figure_parts import HEAD_PIXELS, ROW_PIXELS
 from tests.browser.conftest import MailServer, Served
 from tests.browser.steps import (
     PATIENCE_MS,
@@ -27,6 +25,7 @@ from tests.browser.steps import (
     letters,
     open_as,
     press,
+    press_first_row,
     says,
     shows,
     still,
@@ -75,12 +74,7 @@ def open_conversation(page: Page, words: str) -> None:
     table = page.get_by_test_id("stDataFrame").first
     expect(table).to_be_visible(timeout=PATIENCE_MS)
     said = page.get_by_role("log", name="Conversation").get_by_text(words)
-    for _ in range(3):  # a click on a table that is just painted anew is lost, as it is for people
-        still(page)
-        table.click(position={"x": 200, "y": HEAD_PIXELS + ROW_PIXELS // 2})
-        with suppress(AssertionError):
-            expect(said).to_be_visible(timeout=PATIENCE_MS // 4)
-            return
+    press_first_row(page, table, 200, lambda ms: expect(said).to_be_visible(timeout=ms))
     chat_says(page, words)
 
 

@@ -1,19 +1,27 @@
 """A policy in a real Chromium: drafted, tried on history, published by another; precedents, other pros."""
 
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Locator, Page, TimeoutError, expect
+from playwright.sync_api import Page, expect
 
 from refundlib.domain.people import Person
 from refundlib.services.decisions import decide
 from refundlib.services.intake import Draft, file_report
 from refundlib.services.policy_drafts import publish, write_draft
-from refundlib.ui.figure_parts import HEAD_PIXELS, ROW_PIXELS
 from tests.browser.conftest import Served
-from tests.browser.steps import PATIENCE_MS, dialog, open_as, part, press, says, shows, still
+from tests.browser.steps import (
+    PATIENCE_MS,
+    dialog,
+    open_as,
+    part,
+    press,
+    press_first_row,
+    says,
+    shows,
+    still,
+)
 from tests.conftest import Clock
 from tests.services.test_policy_drafts import LONGER
 
@@ -54,7 +62,8 @@ def test_from_a_draft_to_a_version(page: Page, served: Served, people: People, c
     still(page)
     # Painted anew for the filter: it takes clicks once its cells are there.
     expect(flips.locator("[data-testid^=glide-cell-]").get_by_text(report, exact=True)).to_be_attached()
-    press_first_row(page, flips, f"**/claim?claim={report}&run=1&lab_reason=invalid+phone")
+    address = f"**/claim?claim={report}&run=1&lab_reason=invalid+phone"
+    press_first_row(page, flips, 60, lambda ms: page.wait_for_url(address, timeout=ms))
     says(page, "By draft 2026-45 (revision 1): advise approve instead of deny: reported on day 40 of 45")
     says(page, "if it had been reported 10 days earlier")
 
@@ -72,17 +81,6 @@ def test_from_a_draft_to_a_version(page: Page, served: Served, people: People, c
     part(page, "Versions")
     says(page, "by Mo Haddad, published by Noor Aziz")
     shows(page, "45", "≠")
-
-
-def press_first_row(page: Page, table: Locator, address: str) -> None:
-    """Opens what the first row leads to. On a busy machine a table that was just painted can miss a click."""
-    for _ in range(3):
-        table.click(position={"x": 60, "y": HEAD_PIXELS + ROW_PIXELS // 2})
-        with suppress(TimeoutError):
-            page.wait_for_url(address, timeout=PATIENCE_MS // 2)
-            return
-        still(page)
-    page.wait_for_url(address)
 
 
 def test_a_scheduled_version_is_revoked(page: Page, served: Served, people: People, clock: Clock) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from refundlib.domain.likeness import Traits, kind_of_number, likeness, rarity
+from refundlib.domain.likeness import Traits, likeness, number_in_words, rarity
 from refundlib.reference.phones import PhoneNumbers
 
 MINE = Traits(
@@ -85,4 +85,4 @@ def test_rare_words_count_more() -> None:
 )
 def test_what_a_number_is(phone: str, kind: str) -> None:
     """The line that the check P1 draws."""
-    assert kind_of_number(phone, PhoneNumbers()) == kind
+    assert number_in_words(phone, PhoneNumbers()) == kind

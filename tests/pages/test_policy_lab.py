@@ -1,7 +1,6 @@
 """The policy lab on the screen: asked, run, read; whose run it is; its claims, and the way there and back."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -353,10 +352,3 @@ def test_the_shadow_is_compared(market: Market, desk: Desk, people: People, cloc
     assert {"Reason", "Category"} <= {column for each in at.dataframe for column in each.value.columns}
     publish(desk, people["noor"], draft, revision=1)
     assert "1 of 2 would have differed" in said(lab(draft=draft))
-
-
-@pytest.fixture(autouse=True)
-def no_desk_is_left() -> Iterator[None]:
-    """A desk with another starter is no other test's."""
-    yield
-    ui_desk.desk.clear()

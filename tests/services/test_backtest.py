@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -112,6 +112,26 @@ def judge(desk: Desk, policy: Policy, processes: int = 0) -> tuple[Tally, list[F
         return True
 
     return judge_history(desk, policy, *EVER, part, processes), found
+
+
+def at_part(monkeypatch: pytest.MonkeyPatch, turn: int, do: Callable[[], object]) -> list[int]:
+    """History in small parts; something happens just before one of them is judged. The turns that came."""
+    original, turns = backtest_judging.judge_part, list[int]()
+
+    def part(*args: Any) -> Any:
+        turns.append(len(turns) + 1)
+        if len(turns) == turn:
+            do()
+        return original(*args)
+
+    monkeypatch.setattr(backtest_judging, "PART_CLAIMS", 20)
+    monkeypatch.setattr(backtest_judging, "judge_part", part)
+    return turns
+
+
+def killed() -> None:
+    """The process ends here."""
+    raise KeyboardInterrupt
 
 
 def test_thirty_days_to_forty_five(desk: Desk, history: list[Told]) -> None:
@@ -337,19 +357,10 @@ def test_it_can_be_stopped(
     desk: Desk, people: People, asked: int, history: list[Told], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Cancelled while it runs, it ends after the part under way and says so; who did it is on the audit."""
-    monkeypatch.setattr(backtest_judging, "PART_CLAIMS", 20)
-    original, parts = backtest_judging.judge_part, []
-
-    def part(*args: Any) -> Any:
-        parts.append(args)
-        if len(parts) == 2:
-            cancel(desk, people["noor"], asked)
-        return original(*args)
-
-    monkeypatch.setattr(backtest_judging, "judge_part", part)
+    turns = at_part(monkeypatch, 2, lambda: cancel(desk, people["noor"], asked))
     run(desk, people["mo"], asked, processes=0)
     row = backtest.backtest(desk, people["mo"], asked)
-    assert (row["state"], row["result"], len(parts)) == ("cancelled", None, 2)
+    assert (row["state"], row["result"], len(turns)) == ("cancelled", None, 2)
     with desk.reading() as conn:
         by = text("SELECT actor, subject FROM refunds.audit WHERE action = 'backtest_cancelled'")
         assert [tuple(each) for each in conn.execute(by)] == [("noor", f"backtest:{asked}")]
@@ -372,22 +383,12 @@ def test_a_killed_run_is_run_again(
     desk: Desk, people: People, asked: int, history: list[Told], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that was killed half-way leaves rows; run again they are cleared, the counts are whole."""
-    monkeypatch.setattr(backtest_judging, "PART_CLAIMS", 20)
-    original, parts = backtest_judging.judge_part, []
-
-    def killed(*args: Any) -> Any:
-        parts.append(args)
-        if len(parts) == 8:
-            raise KeyboardInterrupt
-        return original(*args)
-
-    monkeypatch.setattr(backtest_judging, "judge_part", killed)
+    at_part(monkeypatch, 8, killed)
     with pytest.raises(KeyboardInterrupt):
         run(desk, people["mo"], asked, processes=0)
     left = backtest.backtest(desk, people["mo"], asked)
     assert left["state"] == "running"
     assert left["flips_listed"] == len(flips(desk, people["mo"], asked)) > 0
-    monkeypatch.setattr(backtest_judging, "judge_part", original)
     tally = run(desk, people["mo"], asked, processes=0)
     assert tally.to_json() == judge(desk, FORTY_FIVE)[0].to_json()
     assert len(flips(desk, people["mo"], asked, limit=9999)) == tally.differ + tally.withdrawn_differ
@@ -409,16 +410,7 @@ def test_an_earlier_attempt_writes_no_more(
     desk: Desk, people: People, asked: int, history: list[Told], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Begun again by another process, the first one stops at its next part and ends nothing."""
-    monkeypatch.setattr(backtest_judging, "PART_CLAIMS", 20)
-    original, parts = backtest_judging.judge_part, []
-
-    def part(*args: Any) -> Any:
-        parts.append(args)
-        if len(parts) == 3:
-            run(desk, people["mo"], asked, processes=0)
-        return original(*args)
-
-    monkeypatch.setattr(backtest_judging, "judge_part", part)
+    at_part(monkeypatch, 3, lambda: run(desk, people["mo"], asked, processes=0))
     run(desk, people["mo"], asked, processes=0)
     row = backtest.backtest(desk, people["mo"], asked)
     assert (row["state"], row["attempt"]) == ("done", 2)
